@@ -1,0 +1,112 @@
+"""What is handed to a provider, and the answers it may give."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from drip.core.schedule import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class SmsContent:
+    """A text, ready to send: one line or more of plain characters."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFile:
+    """An iCalendar file that travels with an email. `method` is PUBLISH or CANCEL."""
+
+    method: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EmailContent:
+    """An email, ready to be put into MIME parts."""
+
+    subject: str
+    html: str
+    text: str
+    from_name: str
+    reply_to: str
+    calendar: CalendarFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One delivery to hand over now: one attempt.
+
+    `to` is an E.164 number or a mailbox. `give_up_at` (UTC) is the moment after which the
+    message must no longer reach the patient: the nearer of `until` and the window's close.
+    """
+
+    delivery_id: int
+    attempt_id: int
+    channel: Channel
+    to: str
+    content: SmsContent | EmailContent
+    give_up_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has taken the message over and answers for it under this id."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The provider did not take the message; the same may be tried again.
+
+    `after` is in seconds and given only if the provider named a time; `code` is the provider's.
+    """
+
+    code: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider will not take the message. `code` is the provider's own.
+
+    `address_is_bad` says that the fault lies with the address, whatever the message;
+    `suppress` that the address must not be messaged again.
+    """
+
+    code: str
+    address_is_bad: bool = False
+    suppress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The request went out and no answer came back: the patient may have the message."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Settling only: the provider shows that it never had the message."""
+
+
+Answer = Accepted | Retry | Rejected | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An attempt whose outcome is not known, with what is needed to ask the provider.
+
+    `body` is the text as it was handed over (SMS), None for email. `started_at` is UTC.
+    """
+
+    delivery_id: int
+    attempt_id: int
+    to: str
+    body: str | None
+    started_at: datetime = field(compare=False)
+
+
+Settlement = Accepted | Rejected | NotSent | Unknown

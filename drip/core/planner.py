@@ -1,0 +1,264 @@
+"""What should be against what is: a plan is the difference (rules T8, T9, T11 and T12)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from drip.core.clinic import Crowding
+from drip.core.delivery import Reason, Status
+from drip.core.history import Existing, History
+from drip.core.placing import Placed, Wanted, place
+from drip.core.schedule import NOTICES, RESCHEDULED, Channel, IfLate, Schedule, Step, Weight
+from drip.core.slots import Slots
+from drip.core.timing import Anchors, Timed, into_window, time_step
+from drip.core.window import SendWindow
+
+_TEXTS_ONLY = (Channel.SMS,)
+
+Reach = Mapping[Channel, Reason | None]
+"""For every channel why it cannot be used; None where it can."""
+
+NEEDS_A_CALL = frozenset(
+    {
+        Reason.LATE,
+        Reason.TOO_LATE,
+        Reason.NO_WINDOW,
+        Reason.GROUP_SKIPPED,
+        Reason.NO_CONSENT,
+        Reason.NO_ADDRESS,
+        Reason.SUPPRESSED,
+        Reason.STOPPED,
+    }
+)
+"""Reasons for which an essential step becomes a call to the patient (T12).
+
+A schedule may say that an essential step is skipped when it is late, or with its group; then
+a person tells the patient.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One enrollment as the planner sees it.
+
+    `zone` is the patient's, `window` and `crowding` the clinic's. `revision` grows whenever
+    the enrollment is to be planned anew: at a reschedule or a resume. While `paused`, what is
+    planned is held.
+    """
+
+    schedule: Schedule
+    anchors: Anchors
+    zone: ZoneInfo
+    window: SendWindow
+    crowding: Crowding
+    reach: Reach
+    revision: int = 1
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDelivery:
+    """One step on one channel as it should be; all times in UTC.
+
+    `session_at` is the session that it speaks of. Unique by step, channel and occurrence.
+    """
+
+    step: str
+    message: str
+    channel: Channel
+    occurrence: int
+    weight: Weight
+    status: Status
+    reason: Reason | None
+    planned_at: datetime
+    due_at: datetime
+    until: datetime
+    session_at: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """An essential step that no channel can carry: somebody must call the patient (T12)."""
+
+    step: str
+    message: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference to make: rows to add, to change and to cancel, and calls to make."""
+
+    add: tuple[PlannedDelivery, ...] = ()
+    change: tuple[tuple[int, PlannedDelivery], ...] = ()
+    cancel: tuple[tuple[int, Reason], ...] = ()
+    unsendable: tuple[Unsendable, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not (self.add or self.change or self.cancel)
+
+
+def plan(
+    journey: Journey,
+    now: datetime,
+    existing: Sequence[Existing] = (),
+    elsewhere: Iterable[datetime] = (),
+) -> Plan:
+    """Compare what should be with what exists; `now` is aware UTC.
+
+    A row that was planned under the journey's revision, or was handed over, stays as it is;
+    hence planning again at any later `now` changes nothing (T11). `elsewhere` are the times
+    (UTC) of the same patient's steps in other enrollments.
+    """
+    history = History(existing, journey.anchors.session, journey.revision)
+    slots = Slots(journey.crowding, journey.window, journey.zone, elsewhere)
+    for moment in history.taken():
+        slots.take(moment)
+    rows, calls = _moved_notice(journey, history, now)
+    if any(row.status is not Status.SKIPPED for row in rows):
+        slots.take(rows[0].due_at)
+    wanted = _wanted(journey, history, now)
+    again = {each.step.name for each in wanted if not each.begun}
+    out = {name: at for name, at in history.out().items() if name not in again}
+    placed = place(wanted, slots, journey.schedule, out)
+    for each in wanted:
+        step_rows = rows_of(each, placed[each.step.name], journey)
+        rows += step_rows
+        if not each.begun:
+            calls += calls_for(step_rows)
+    return _difference(rows, calls, history)
+
+
+def rows_of(wanted: Wanted, placed: Placed, journey: Journey) -> list[PlannedDelivery]:
+    """The deliveries of one placed step, one a channel."""
+    step, timed, occurrence, _ = wanted
+    going = Status.HELD if journey.paused else Status.SCHEDULED
+    rows = []
+    for channel in channels_of(step, journey.reach):
+        reason = journey.reach[channel] or placed.reason
+        status = going if reason is None else Status.SKIPPED
+        if status is Status.HELD:
+            reason = Reason.PAUSED
+        rows.append(
+            PlannedDelivery(
+                step.name,
+                step.message,
+                channel,
+                occurrence,
+                step.weight,
+                status,
+                reason,
+                timed.planned_at,
+                placed.due_at,
+                timed.until,
+                journey.anchors.session,
+                journey.revision,
+            )
+        )
+    return rows
+
+
+def channels_of(step: Step, reach: Reach) -> tuple[Channel, ...]:
+    """The channels of a step; a text-only essential one has email too where no text can go."""
+    if step.channels != _TEXTS_ONLY or not step.essential or reach[Channel.SMS] is None:
+        return step.channels
+    return step.channels if reach[Channel.EMAIL] is not None else (Channel.SMS, Channel.EMAIL)
+
+
+def calls_for(rows: Sequence[PlannedDelivery]) -> tuple[Unsendable, ...]:
+    """The call to make where no delivery of an essential step can go out (T12)."""
+    if not rows or rows[0].weight is not Weight.ESSENTIAL:
+        return ()
+    if any(row.status is not Status.SKIPPED or row.reason is Reason.COVERED for row in rows):
+        return ()
+    worst = next((row.reason for row in rows if row.reason in NEEDS_A_CALL), None)
+    return () if worst is None else (Unsendable(rows[0].step, rows[0].message, worst),)
+
+
+def until_of_notice(session_at: datetime, told: Existing | None, now: datetime) -> datetime:
+    """Until when a notice is of use: the earlier of the old and the new session (T9), in UTC.
+
+    The old session is the one that the patient was last `told` of; one that is past already is
+    nobody's expectation.
+    """
+    known = told.session_at if told is not None and told.session_at > now else session_at
+    return min(session_at, known)
+
+
+def notice_rows(
+    name: str, journey: Journey, last: datetime, occurrence: int, now: datetime
+) -> list[PlannedDelivery]:
+    """The deliveries of a notice that goes out at once and is of use until `last` (UTC)."""
+    due_at: datetime | None = now
+    if not journey.window.contains(now, journey.zone):
+        due_at = into_window(now, now, last, journey.zone, journey.window)
+    reason = Reason.NO_WINDOW if due_at is None else None
+    timed = Timed(now, due_at or now, last, None, reason)
+    placed = Placed(timed.due_at, reason)
+    return rows_of(Wanted(NOTICES[name], timed, occurrence), placed, journey)
+
+
+def add_or_change(
+    rows: Iterable[PlannedDelivery], history: History
+) -> tuple[tuple[PlannedDelivery, ...], tuple[tuple[int, PlannedDelivery], ...]]:
+    """What of these rows is new, and what changes a row (by id) that was not handed over."""
+    add: list[PlannedDelivery] = []
+    change: list[tuple[int, PlannedDelivery]] = []
+    for row in rows:
+        old = history.by_key.get((row.step, row.channel, row.occurrence))
+        if old is None:
+            add.append(row)
+        elif not old.handed_over:
+            change.append((old.id, row))
+    return tuple(add), tuple(change)
+
+
+def _wanted(journey: Journey, history: History, now: datetime) -> list[Wanted]:
+    """The steps to plan, in the order of the file."""
+    return [
+        Wanted(
+            step,
+            _timed(step, journey, history, now),
+            occurrence,
+            history.has_begun(step.name, occurrence),
+        )
+        for step in journey.schedule.steps
+        if (occurrence := history.occurrence_of(step)) is not None
+    ]
+
+
+def _timed(step: Step, journey: Journey, history: History, now: datetime) -> Timed:
+    """The times of a step, with its lateness judged once (T6) and its channels asked (T12)."""
+    zone, window = journey.zone, journey.window
+    timed = time_step(step, journey.anchors, zone, window, now)
+    if timed.reason is Reason.LATE and history.still_waits(step.name, timed.planned_at):
+        timed = time_step(replace(step, if_late=IfLate.SEND), journey.anchors, zone, window, now)
+    reasons = [journey.reach[channel] for channel in channels_of(step, journey.reach)]
+    return timed if None in reasons else replace(timed, reason=reasons[0])
+
+
+def _moved_notice(
+    journey: Journey, history: History, now: datetime
+) -> tuple[list[PlannedDelivery], tuple[Unsendable, ...]]:
+    """The `rescheduled` message where the patient was told of another session (T8)."""
+    told = history.last_told
+    if told is None or history.knows_session() or history.is_settled(RESCHEDULED):
+        return [], ()
+    last = until_of_notice(journey.anchors.session, told, now)
+    rows = notice_rows(RESCHEDULED, journey, last, history.next_occurrence(RESCHEDULED), now)
+    return rows, calls_for(rows)
+
+
+def _difference(
+    rows: Iterable[PlannedDelivery], calls: tuple[Unsendable, ...], history: History
+) -> Plan:
+    add, change = add_or_change(rows, history)
+    changed = {id_ for id_, _ in change}
+    cancel = tuple(
+        (old.id, history.why_dropped()) for old in history.loose() if old.id not in changed
+    )
+    return Plan(add, change, cancel, calls)
