@@ -1,0 +1,253 @@
+"""`drip check`: everything that can be wrong with schedules, messages and the clinic's profile."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from drip.content.clinic_file import SAMPLE, clinic_from_file
+from drip.content.language_file import (
+    CrisisLines,
+    Language,
+    load_crisis_lines,
+    read_language,
+)
+from drip.content.message_checks import (
+    email_grade,
+    grade_problems,
+    instruction_problems,
+    message_problems,
+    part_problems,
+    sent_problems,
+)
+from drip.content.messages import Message
+from drip.content.problems import BrokenContent, Problem, Severity, nearest, shown
+from drip.content.render import Facts, Renderer
+from drip.content.sample_patients import at_its_time, longest, ordinary, text_times
+from drip.content.schedule_file import read_schedule, step_loc
+from drip.content.sources import ContentDir
+from drip.content.wording import beginnings
+from drip.content.yamlfile import YamlFile, read_yaml
+from drip.core.clinic import Clinic
+from drip.core.schedule import NOTICES, Channel, Schedule, Step
+from drip.core.sms import Encoding, Parts, measure
+from drip.errors import ContentError
+
+A_DAY, A_WEEK = 1, 3
+"""Texts in a day and in a week above which there is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one step costs on one channel in one language.
+
+    `wording` is "discreet" or "plain" for a text and blank for an email. `parts` are with the
+    values of an ordinary patient, `longest` with the longest dates and times. `grade` is the US
+    school grade that an email needs, None where the language has no measure.
+    """
+
+    schedule: str
+    step: str
+    message: str
+    channel: Channel
+    language: str
+    wording: str = ""
+    parts: int | None = None
+    longest: int | None = None
+    encoding: Encoding | None = None
+    grade: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All problems, sorted by place, and a row for each step, channel, language and wording."""
+
+    problems: tuple[Problem, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that must be mended before anything is sent."""
+        return tuple(p for p in self.problems if p.severity is Severity.ERROR)
+
+
+def check(content: ContentDir, clinic_path: Path = SAMPLE) -> Report:
+    """Check all content for a clinic: its clinic.yaml, or the sample. Mistakes are not raised."""
+    return _Check(content, clinic_path).report()
+
+
+class _Check:
+    def __init__(self, content: ContentDir, clinic_path: Path) -> None:
+        self.content, self.clinic_path = content, clinic_path
+        self.messages = content.messages()
+        self.renderer = Renderer(content)
+        self.problems: set[Problem] = set()
+
+    def report(self) -> Report:
+        schedules = self.schedules()
+        languages = self.languages()
+        clinic = self.clinic(languages)
+        for name in self.messages:
+            for language, words in languages.items():
+                self.message(name, language, words, clinic)
+        rows = [
+            row
+            for schedule in schedules
+            for step in schedule.steps
+            for language in languages
+            if clinic is not None
+            for row in self.rows(schedule, step, ordinary(clinic, language))
+        ]
+        return Report(tuple(sorted(self.problems)), tuple(rows))
+
+    def schedules(self) -> list[Schedule]:
+        found = []
+        for name in self.content.schedules():
+            try:
+                schedule, file = read_schedule(self.content, name)
+            except ContentError as error:
+                self.note(error, self.content.schedule(name))
+                continue
+            found.append(schedule)
+            self.problems.update(crowding_problems(schedule, file))
+        for notice in sorted(NOTICES - self.messages.keys()):
+            path = self.content.roots[-1] / "messages" / notice / "en.md"
+            what = f'the message "{notice}" is missing; write it: every schedule needs it'
+            self.problems.add(Problem(shown(path), 1, 1, what))
+        return found
+
+    def languages(self) -> dict[str, Language]:
+        found = {}
+        for language in self.content.languages():
+            try:
+                words, file = read_language(self.content, language)
+            except ContentError as error:
+                self.note(error, self.content.language(language))
+                continue
+            found[language] = words
+            self.problems.update(title_problems(words, file))
+        return found
+
+    def clinic(self, languages: dict[str, Language]) -> Clinic | None:
+        try:
+            file = read_yaml(self.clinic_path)
+            clinic = clinic_from_file(file)
+        except ContentError as error:
+            self.note(error, self.clinic_path)
+            return None
+        self.problems.update(clinic_problems(clinic, file, languages))
+        try:
+            lines = load_crisis_lines(self.content, clinic.country)
+        except ContentError as error:
+            self.note(error, self.clinic_path)
+            what = f'there are no emergency and crisis lines for "{clinic.country}"; add them first'
+            self.problems.add(file.problem(("country",), what))
+            return None
+        crisis_file = read_yaml(self.content.crisis_lines())
+        self.problems.update(crisis_problems(lines, crisis_file, clinic.country, languages))
+        return clinic
+
+    def message(self, name: str, language: str, words: Language, clinic: Clinic | None) -> None:
+        try:
+            message = self.renderer.message(name, language)
+        except ContentError as error:
+            beside = next(iter(self.messages[name].values()))
+            self.note(error, beside.with_name(f"{language}.md"))
+            return
+        wrong = set(message_problems(message, words))
+        if clinic is not None:
+            facts = ordinary(clinic, language)
+            wrong.update(instruction_problems(message, facts, words))
+            if not wrong:
+                # A message that is wrong in itself would only be wrong again.
+                wrong.update(sent_problems(self.renderer, message, facts))
+        self.problems |= wrong
+
+    def rows(self, schedule: Schedule, step: Step, facts: Facts) -> Iterator[Row]:
+        try:
+            message = self.renderer.message(step.message, facts.language)
+            for channel in step.channels:
+                row = Row(schedule.name, step.name, step.message, channel, facts.language)
+                measured = self.email_row if channel is Channel.EMAIL else self.sms_rows
+                yield from measured(row, message, at_its_time(facts, step))
+        except ContentError:
+            return  # said already when the message itself was looked at
+
+    def email_row(self, row: Row, message: Message, facts: Facts) -> Iterator[Row]:
+        found = email_grade(self.renderer, message, facts)
+        self.problems.update(grade_problems(message, found))
+        yield replace(row, grade=found)
+
+    def sms_rows(self, row: Row, message: Message, facts: Facts) -> Iterator[Row]:
+        for wording, field in (("discreet", "sms"), ("plain", "sms_plain")):
+            if message.text_of(field) is None:
+                continue
+            chosen = replace(facts, plain_wording=field == "sms_plain")
+            real, long = self.parts(message, chosen), self.parts(message, longest(chosen))
+            self.problems.update(part_problems(message, field, real, long))
+            yield replace(
+                row,
+                wording=wording,
+                parts=real.count,
+                longest=long.count,
+                encoding=real.encoding,
+            )
+
+    def parts(self, message: Message, facts: Facts) -> Parts:
+        return measure(self.renderer.sms(message.name, facts).body)
+
+    def note(self, error: ContentError, path: Path) -> None:
+        if isinstance(error, BrokenContent):
+            self.problems.update(error.problems)
+        else:
+            self.problems.add(Problem(shown(path), 1, 1, str(error)))
+
+
+def clinic_problems(
+    clinic: Clinic, file: YamlFile, languages: dict[str, Language]
+) -> Iterator[Problem]:
+    """What in a clinic's profile does not go with the words that are there."""
+    if clinic.language not in languages:
+        what = f'there are no words in "{clinic.language}"; {nearest(clinic.language, languages)}'
+        yield file.problem(("language",), what)
+    begin = {begin for words in languages.values() for begin in words.not_discreet}
+    for found in beginnings(clinic.public_name, begin):
+        what = f'"{found.word}" is not discreet: lock screens show this name; choose another'
+        yield file.problem(("public_name",), what, offset=found.column - 1)
+    for language in clinic.instructions:
+        if language not in languages:
+            what = f'there are no messages in "{language}"; {nearest(language, languages)}'
+            yield file.problem(("instructions", language), what, key=True)
+
+
+def crisis_problems(
+    lines: CrisisLines, file: YamlFile, country: str, languages: Iterable[str]
+) -> Iterator[Problem]:
+    """Languages without a sentence on the emergency and crisis lines of a country."""
+    for language in languages:
+        for channel, sentences in (("sms", lines.sms), ("email", lines.email)):
+            if language not in sentences:
+                what = f'no sentence in "{language}" on the crisis lines of {country}; add it'
+                yield file.problem((country, channel), what, key=True)
+
+
+def title_problems(words: Language, file: YamlFile) -> Iterator[Problem]:
+    """Titles of calendar files that say too much: others see a calendar."""
+    for field in ("title", "cancelled_title"):
+        for found in beginnings(getattr(words.calendar, field), words.not_discreet):
+            what = f'"{found.word}" is not discreet: others see a calendar; say it in another way'
+            yield file.problem(("calendar", field), what, offset=found.column - 1)
+
+
+def crowding_problems(schedule: Schedule, file: YamlFile) -> Iterator[Problem]:
+    """Warnings where a patient booked well ahead gets many texts in a day or in a week."""
+    times = text_times(schedule)
+    for limit, span, said in ((A_DAY, 1, "day"), (A_WEEK, 7, "week")):
+        for at, step in times:
+            first = at.date() - timedelta(days=span - 1)
+            near = [other.name for then, other in times if first <= then.date() and then <= at]
+            if len(near) > limit:
+                what = f"{len(near)} texts in a {said} ({', '.join(near)}); aim at {limit} at most"
+                yield file.problem(
+                    step_loc(schedule, step, "when"), what, severity=Severity.WARNING
+                )

@@ -1,0 +1,205 @@
+"""The clinic's profile: clinic.yaml, or the same as JSON from the database, to `Clinic`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field
+
+from drip.content.language_file import Instruction
+from drip.content.problems import BrokenContent, Problem, nearest
+from drip.content.strict import COUNTRY, LANGUAGE, LINE, MAILBOX, NAME, Strict, validated
+from drip.content.yamlfile import Loc, YamlFile, read_yaml
+from drip.core.clinic import Clinic, Crowding
+from drip.core.window import Hours, SendWindow
+from drip.errors import ContentError
+
+SAMPLE = Path(__file__).with_name("clinic.sample.yaml")
+"""A commented profile of a clinic that does not exist; `drip init` writes it."""
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_Line = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE)]
+
+
+class ClinicFile(Strict):
+    """A clinic's profile as it stands in clinic.yaml."""
+
+    clinic: str = Field(pattern=NAME)
+    name: _Line
+    public_name: Annotated[_Line, Field(max_length=40)]
+    country: str = Field(pattern=COUNTRY)
+    timezone: str
+    phone: str
+    email: str = Field(pattern=MAILBOX)
+    address: _Line
+    language: str = Field(pattern=LANGUAGE)
+    replies: Literal["on", "off"] = "off"
+    send_window: Any = "09:00-20:00"
+    steps_per_day: int = Field(default=2, ge=1, le=10)
+    hours_between: int = Field(default=2, ge=0, le=24)
+    arrive_early: int = Field(default=15, ge=0, le=240)
+    instructions: dict[str, dict[Instruction, _Line]] = Field(default_factory=dict)
+
+
+def load_clinic(path: Path) -> Clinic:
+    """Read a clinic.yaml. Raises BrokenContent with every problem found in it."""
+    return clinic_from_file(read_yaml(path))
+
+
+def sample_clinic() -> Clinic:
+    """River Clinic in New York, which does not exist: for preview, check and demo."""
+    return load_clinic(SAMPLE)
+
+
+def clinic_from_profile(profile: Mapping[str, Any]) -> Clinic:
+    """A clinic from the JSON that `profile_of` gave. Raises ContentError if it is not one."""
+    file = YamlFile(Path("the stored clinic profile"), "", dict(profile))
+    try:
+        return clinic_from_file(file)
+    except BrokenContent as error:
+        what = "; ".join(problem.what for problem in error.problems)
+        raise ContentError(f"The stored clinic profile is broken: {what}.") from None
+
+
+def profile_of(clinic: Clinic) -> dict[str, Any]:
+    """The clinic as JSON, with the keys of clinic.yaml; for the database."""
+    return {
+        "clinic": clinic.key,
+        "name": clinic.name,
+        "public_name": clinic.public_name,
+        "country": clinic.country,
+        "timezone": clinic.zone.key,
+        "phone": clinic.phone,
+        "email": clinic.email,
+        "address": clinic.address,
+        "language": clinic.language,
+        "replies": "on" if clinic.hears_replies else "off",
+        "send_window": dict(zip(_DAYS, map(_hours_said, clinic.window.days), strict=True)),
+        "steps_per_day": clinic.crowding.steps_per_day,
+        "hours_between": int(clinic.crowding.spacing.total_seconds() // 3600),
+        "arrive_early": int(clinic.arrive_early.total_seconds() // 60),
+        "instructions": {lang: dict(words) for lang, words in clinic.instructions.items()},
+    }
+
+
+def clinic_from_file(file: YamlFile) -> Clinic:
+    """The clinic in a parsed profile. Raises BrokenContent with every problem found in it."""
+    entry = validated(ClinicFile, file)
+    window, phone = _window(entry.send_window), _e164(entry.phone, entry.country)
+    problems = [
+        *_window_problems(window, file),
+        *_zone_problems(entry.timezone, file),
+        *_instruction_problems(entry, file),
+    ]
+    if phone is None:
+        what = f'"{entry.phone}" is not a phone number; write it with the country code: "+1 ..."'
+        problems.append(file.problem(("phone",), what))
+    if problems or phone is None:
+        raise BrokenContent(sorted(problems))
+    return Clinic(
+        key=entry.clinic,
+        name=entry.name,
+        public_name=entry.public_name,
+        country=entry.country,
+        zone=ZoneInfo(entry.timezone),
+        phone=phone,
+        email=entry.email,
+        address=entry.address,
+        language=entry.language,
+        window=SendWindow(cast("tuple[Hours | None, ...]", window)),
+        crowding=Crowding(entry.steps_per_day, timedelta(hours=entry.hours_between)),
+        arrive_early=timedelta(minutes=entry.arrive_early),
+        hears_replies=entry.replies == "on",
+        instructions={lang: _words(words) for lang, words in entry.instructions.items()},
+    )
+
+
+def _words(words: Mapping[Instruction, str]) -> dict[str, str]:
+    return {str(name): text for name, text in words.items()}
+
+
+_Wrong = tuple[Loc, str]
+"""Where a send window is wrong, and what it should be."""
+
+
+def _window(value: object) -> "tuple[Hours | None, ...] | list[_Wrong]":
+    """The hours of seven days, Monday first, or what is wrong with them."""
+    if not isinstance(value, dict):
+        hours = _hours(value)
+        return [((), _not_hours(value))] if hours is None else (hours,) * 7
+    days: list[Hours | None] = []
+    wrong: list[_Wrong] = [
+        ((name,), f'"{name}" is not a weekday; {nearest(str(name), _DAYS)}')
+        for name in value
+        if name not in _DAYS
+    ]
+    for day in _DAYS:
+        hours = None if value.get(day) == "closed" else _hours(value.get(day))
+        if day not in value:
+            wrong.append(((), f'"{day}" is missing here; give its hours, or "closed"'))
+        elif hours is None and value[day] != "closed":
+            wrong.append(((day,), _not_hours(value[day], ', or "closed"')))
+        days.append(hours)
+    if not wrong and not any(days):
+        wrong.append(((), "every day is closed, so nothing could be sent; open one"))
+    return wrong or tuple(days)
+
+
+def _hours(value: object) -> Hours | None:
+    found = _HOURS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    open_hour, open_minute, close_hour, close_minute = (int(n) for n in found.groups() if n)
+    opens, closes = open_hour * 60 + open_minute, close_hour * 60 + close_minute
+    return (opens, closes) if opens < closes else None
+
+
+def _not_hours(value: object, also: str = "") -> str:
+    return f'"{value}" are not hours that open and close in one day; write "09:00-20:00"{also}'
+
+
+def _hours_said(hours: Hours | None) -> str:
+    if hours is None:
+        return "closed"
+    return "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in hours)
+
+
+def _window_problems(window: object, file: YamlFile) -> Iterator[Problem]:
+    if isinstance(window, list):
+        for loc, what in window:
+            yield file.problem(("send_window", *loc), what)
+
+
+def _zone_problems(name: str, file: YamlFile) -> Iterator[Problem]:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        close = nearest(name, available_timezones()).partition(" Known")[0]
+        hint = close if close.startswith("did") else "write one like America/New_York"
+        yield file.problem(("timezone",), f'"{name}" is not a time zone; {hint}')
+
+
+def _instruction_problems(entry: ClinicFile, file: YamlFile) -> Iterator[Problem]:
+    for language, words in entry.instructions.items():
+        for name, text in words.items():
+            if "{{" in text or "{%" in text:
+                what = "a clinic's instructions are plain words; {{ }} and {% %} do not work here"
+                yield file.problem(("instructions", language, name), what)
+
+
+def _e164(text: str, country: str) -> str | None:
+    if re.fullmatch(r"\+1[2-9]\d{9}", re.sub(r"[\s().-]", "", text)):
+        return re.sub(r"[\s().-]", "", text)
+    import phonenumbers  # 120 ms; numbers of North America need none of it
+
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,154 @@
+"""Language files: every word that is not part of a message, and the crisis lines by country."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from drip.content.problems import BrokenContent, Problem, nearest
+from drip.content.sources import ContentDir
+from drip.content.strict import LANGUAGE, Strict, validated
+from drip.content.yamlfile import Loc, YamlFile, read_yaml
+from drip.errors import ContentError
+
+Instruction = Literal[
+    "food", "drink", "medicines", "alcohol", "driving", "driving_short", "bring", "session_length"
+]
+"""What clinics differ on and say in their own words."""
+
+CLINIC_BLANKS = frozenset({"clinic.public_name", "clinic.phone", "clinic.email", "clinic.address"})
+"""What a sentence of a language file may say of the clinic."""
+
+_BLANKS_OF = {
+    "relative_day": frozenset({"date"}),
+    "at": frozenset({"time"}),
+    "zone_suffix": frozenset({"time", "zone"}),
+}
+_CODE = re.compile(r"\{\{\s*(.*?)\s*\}\}|\{%|\{#")
+
+
+class RelativeDay(Strict):
+    """How a day is named when a message is sent; the blank is `date`."""
+
+    today: str
+    tomorrow: str
+    tonight: str
+    other: str
+
+
+class At(Strict):
+    """A time after a preposition; `one` is for one o'clock; the blank is `time`."""
+
+    one: str
+    other: str
+
+
+class Footer(Strict):
+    """The sentences below every email. `stop_link` is the label of a link, if there is one."""
+
+    why: str
+    stop_email: str
+    contact: str
+    stop_link: str | None = None
+
+
+class CalendarWords(Strict):
+    """The words of a calendar file. Titles are seen by others and so are discreet."""
+
+    title: str
+    cancelled_title: str
+    description: str
+
+
+class Language(Strict):
+    """A language's own words. `date` and `time` are patterns of the Unicode CLDR."""
+
+    language: str = Field(pattern=LANGUAGE)
+    name: str
+    no_replies: str
+    relative_day: RelativeDay
+    date: str
+    time: str
+    at: At
+    zone_suffix: str
+    instructions: dict[Instruction, str] = Field(default_factory=dict)
+    footer: Footer
+    test_mark: str
+    calendar: CalendarWords
+    not_discreet: list[str]
+    relative_words: list[str]
+    not_counted: list[str] = Field(default_factory=list)
+
+
+class CrisisLines(Strict):
+    """The emergency and crisis lines of a country, and sentences on them by language."""
+
+    emergency: str
+    crisis: str
+    sms: dict[str, str]
+    email: dict[str, str]
+
+
+def load_language(content: ContentDir, language: str) -> Language:
+    """Read a language's words. Raises ContentError where the file is missing or broken."""
+    return read_language(content, language)[0]
+
+
+def read_language(content: ContentDir, language: str) -> tuple[Language, YamlFile]:
+    """The same, with the file that knows the place of each word."""
+    file = read_yaml(content.language(language))
+    words = validated(Language, file)
+    problems = list(_blank_problems(file))
+    if words.language != language:
+        what = f'the file is called {language}.yaml but says "{words.language}"; make them the same'
+        problems.append(file.problem(("language",), what))
+    if problems:
+        raise BrokenContent(sorted(problems))
+    return words, file
+
+
+def load_crisis_lines(content: ContentDir, country: str) -> CrisisLines:
+    """Read the lines of a country (ISO 3166 alpha-2). Raises ContentError if there are none."""
+    file = read_yaml(content.crisis_lines())
+    countries = file.data if isinstance(file.data, dict) else {}
+    if country not in countries:
+        what = f'no emergency and crisis lines for country "{country}"; add them to this file. '
+        raise BrokenContent([file.problem((), what + nearest(country, countries))])
+    return validated(CrisisLines, file, at=(country,))
+
+
+def crisis_words(lines: CrisisLines, language: str, channel: Literal["sms", "email"]) -> str:
+    """The sentence for a language. Raises ContentError where it is missing."""
+    sentences = lines.sms if channel == "sms" else lines.email
+    if language not in sentences:
+        raise ContentError(
+            f'The crisis lines have no "{channel}" sentence in "{language}": '
+            "add it to messages/_crisis_lines.yaml."
+        )
+    return sentences[language]
+
+
+def _blank_problems(file: YamlFile) -> Iterator[Problem]:
+    """Blanks that nothing would fill, and code, which does not work in these files."""
+    for loc, text in _texts(file.data):
+        known = _BLANKS_OF.get(str(loc[0]), CLINIC_BLANKS)
+        for code in _CODE.finditer(text):
+            if code[1] is None:
+                what = f'"{code[0]}" does not work in this file; only {{{{ }}}} with a name does'
+                yield file.problem(loc, what, offset=code.start())
+            elif code[1] not in known:
+                what = f'nothing is called "{code[1]}" here; {nearest(code[1], known)}'
+                yield file.problem(loc, what, offset=code.start())
+
+
+def _texts(data: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+    """Every text in parsed YAML, with the way to it."""
+    if isinstance(data, str):
+        yield loc, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, (*loc, key))
+    elif isinstance(data, list):
+        for place, value in enumerate(data):
+            yield from _texts(value, (*loc, place))

@@ -1,0 +1,111 @@
+"""The layout round every email: public name above; phone, address and how to stop below."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from css_inline import CSSInliner
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
+from markupsafe import Markup
+
+from drip.content.language_file import Language
+from drip.content.markdown import Document, one_line
+from drip.content.problems import shown
+from drip.content.sources import ContentDir
+from drip.content.words import clinic_blanks, direction, fill
+from drip.content.yamlfile import read_text
+from drip.core.clinic import Clinic
+from drip.errors import ContentError
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the layout says around the body of an email.
+
+    `preheader` is what a list of mails or a lock screen shows beside the subject: it is discreet
+    and stands there in place of the first words of the body. `start` is the side where lines
+    begin. `stop_link` and `stop_url` are blank where there is no link.
+    """
+
+    language: str
+    direction: str
+    start: str
+    subject: str
+    preheader: str
+    public_name: str
+    phone: str
+    phone_link: str
+    address: str
+    contact: str
+    why: str
+    stop: str
+    stop_link: str
+    stop_url: str
+
+
+def frame_of(words: Language, clinic: Clinic, subject: str, stop_url: str | None) -> Frame:
+    """Say the layout's sentences for a clinic in a language."""
+    blanks = {name: one_line(value) for name, value in clinic_blanks(clinic).items()}
+    written = direction(words.language)
+    return Frame(
+        language=words.language,
+        direction=written,
+        start="right" if written == "rtl" else "left",
+        subject=subject,
+        preheader=f"{blanks['clinic.public_name']}, {blanks['clinic.phone']}",
+        public_name=blanks["clinic.public_name"],
+        phone=blanks["clinic.phone"],
+        phone_link=clinic.phone,
+        address=blanks["clinic.address"],
+        contact=fill(words.footer.contact, blanks),
+        why=fill(words.footer.why, blanks),
+        stop=fill(words.footer.stop_email, blanks),
+        stop_link=(words.footer.stop_link or "") if stop_url else "",
+        stop_url=stop_url or "",
+    )
+
+
+class Layout:
+    """The two layouts, each read and compiled once, when it is first needed."""
+
+    def __init__(self, content: ContentDir) -> None:
+        self._content = content
+        self._inliner = CSSInliner(load_remote_stylesheets=False)
+
+    def html(self, frame: Frame, document: Document) -> str:
+        """The HTML part of an email, with its rules written into the elements."""
+        # Document lets no HTML through, and all else is escaped: what is marked here is ours.
+        number = Markup.escape(frame.phone)
+        link = f'<a class="call" href="tel:{Markup.escape(frame.phone_link)}">{number}</a>'
+        page = self._html.render(
+            frame=frame,
+            body=Markup(document.html()),  # noqa: S704
+            phones=lambda text: Markup(Markup.escape(text).replace(number, Markup(link))),  # noqa: S704
+        )
+        return self._inliner.inline(page)
+
+    def text(self, frame: Frame, document: Document) -> str:
+        """The plain-text part of an email."""
+        return self._text.render(frame=frame, body=document.text())
+
+    @cached_property
+    def _html(self) -> Template:
+        return self._load("email.html.jinja", escape=True)
+
+    @cached_property
+    def _text(self) -> Template:
+        return self._load("email.txt.jinja", escape=False)
+
+    def _load(self, file: str, *, escape: bool) -> Template:
+        path = self._content.layout(file)
+        environment = Environment(
+            autoescape=escape,  # noqa: S701  the text part is not HTML
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+        )
+        try:
+            return environment.from_string(read_text(path))
+        except TemplateError as error:
+            line = getattr(error, "lineno", 1)
+            raise ContentError(
+                f"{shown(path)}:{line}:1: this is not a template: {error.message}"
+            ) from None

@@ -1,0 +1,195 @@
+"""A message and the facts of one patient, made into the text or email that goes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drip.content.language_file import (
+    CrisisLines,
+    Language,
+    crisis_words,
+    load_crisis_lines,
+    load_language,
+)
+from drip.content.layout import Layout, frame_of
+from drip.content.markdown import Document, one_line
+from drip.content.messages import Message, load_message
+from drip.content.sources import ContentDir
+from drip.content.templates import MessageTemplate, Trusted
+from drip.content.words import clinic_blanks, fill, session_words
+from drip.core.clinic import Clinic
+from drip.core.outgoing import CalendarFile, EmailContent, SmsContent
+from drip.core.sms import plain_twins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a message may say of one patient and the visit.
+
+    `session_at` and `now` are aware (UTC); `now` is the moment of sending. `zone` is the
+    patient's, or the clinic's where the patient has none. `route` is "iv", "im", "nasal", "oral"
+    or "". `skipped` names the messages that a short-notice plan left out, in order.
+    `enrollment` names the visit in calendar files, and `sequence` grows with each reschedule.
+    """
+
+    first_name: str
+    language: str
+    zone: ZoneInfo
+    clinic: Clinic
+    session_at: datetime
+    now: datetime
+    plain_wording: bool = False
+    route: str = ""
+    skipped: tuple[str, ...] = ()
+    enrollment: str = ""
+    sequence: int = 0
+    unsubscribe_url: str | None = None
+
+
+class Renderer:
+    """Makes texts and emails. Reads each file once and keeps it: make a new one to see changes.
+
+    Every method raises ContentError, with file and line, where a message cannot be made.
+    """
+
+    def __init__(self, content: ContentDir) -> None:
+        self._content = content
+        self._messages: dict[tuple[str, str], Message] = {}
+        self._templates: dict[tuple[str, str, str], MessageTemplate] = {}
+        self._languages: dict[str, Language] = {}
+        self._crisis: dict[str, CrisisLines] = {}
+        self._layout = Layout(content)
+
+    def sms(self, name: str, facts: Facts, *, test: bool = False) -> SmsContent:
+        """Make the text of a message, in the wording that the patient chose."""
+        message = self.message(name, facts.language)
+        plain = facts.plain_wording and message.front.sms_plain is not None
+        text = self._rendered(message, "sms_plain" if plain else "sms", self._line_values(facts))
+        return SmsContent(plain_twins(one_line(self._marked(text, facts, test=test))))
+
+    def email(self, name: str, facts: Facts, *, test: bool = False) -> EmailContent:
+        """Make the email of a message, with the calendar file if it carries one."""
+        message = self.message(name, facts.language)
+        subject = self.subject(name, facts, test=test)
+        document = self.document(name, facts)
+        words = self.language(facts.language)
+        frame = frame_of(words, facts.clinic, subject, facts.unsubscribe_url)
+        return EmailContent(
+            subject=subject,
+            html=self._layout.html(frame, document),
+            text=self._layout.text(frame, document),
+            from_name=facts.clinic.public_name,
+            reply_to=facts.clinic.email,
+            calendar=self._calendar(message, facts),
+        )
+
+    def subject(self, name: str, facts: Facts, *, test: bool = False) -> str:
+        """Make the subject of the email alone."""
+        message = self.message(name, facts.language)
+        text = self._rendered(message, "subject", self._line_values(facts))
+        return one_line(self._marked(text, facts, test=test))
+
+    def email_text(self, name: str, facts: Facts) -> str:
+        """Make the plain-text part of the email alone, which is quicker than the whole."""
+        words = self.language(facts.language)
+        frame = frame_of(words, facts.clinic, "", facts.unsubscribe_url)
+        return self._layout.text(frame, self.document(name, facts))
+
+    def message(self, name: str, language: str) -> Message:
+        """The message itself, as it is in its file."""
+        key = (name, language)
+        if key not in self._messages:
+            self._messages[key] = load_message(self._content, name, language)
+        return self._messages[key]
+
+    def language(self, language: str) -> Language:
+        """The words of a language."""
+        if language not in self._languages:
+            self._languages[language] = load_language(self._content, language)
+        return self._languages[language]
+
+    def document(self, name: str, facts: Facts) -> Document:
+        """Make the body of the email alone, without the layout."""
+        message = self.message(name, facts.language)
+        values = self._body_values(facts)
+        if "catch_up" in message.body:
+            skipped = (self.message(each, facts.language) for each in facts.skipped)
+            short = [self.in_short(m, facts) for m in skipped if m.front.in_short is not None]
+            values["catch_up"] = short
+        return Document(self._rendered(message, "body", values))
+
+    def in_short(self, message: Message, facts: Facts) -> SimpleNamespace:
+        """Make the section that a short-notice welcome carries: its title and its text."""
+        title = self._rendered(message, "title", self._line_values(facts))
+        text = self._rendered(message, "in_short", self._body_values(facts))
+        return SimpleNamespace(title=title, text=Trusted(text))
+
+    def crisis_sms(self, facts: Facts) -> str:
+        """The sentence with the emergency and crisis lines, for a text."""
+        return crisis_words(self._crisis_lines(facts.clinic.country), facts.language, "sms")
+
+    def _rendered(self, message: Message, field: str, values: Mapping[str, Any]) -> str:
+        key = (message.name, message.language, field)
+        if key not in self._templates:
+            self._templates[key] = MessageTemplate(message, field)
+        return self._templates[key].render(values)
+
+    def _marked(self, text: str, facts: Facts, *, test: bool) -> str:
+        return f"{self.language(facts.language).test_mark}: {text}" if test else text
+
+    def _line_values(self, facts: Facts) -> dict[str, Any]:
+        return {**self._values(facts), "crisis": SimpleNamespace(sms=self.crisis_sms(facts))}
+
+    def _body_values(self, facts: Facts) -> dict[str, Any]:
+        values = self._values(facts)
+        lines = self._crisis_lines(facts.clinic.country)
+        values["crisis"] = SimpleNamespace(
+            email=Trusted(crisis_words(lines, facts.language, "email"))
+        )
+        return values
+
+    def _crisis_lines(self, country: str) -> CrisisLines:
+        if country not in self._crisis:
+            self._crisis[country] = load_crisis_lines(self._content, country)
+        return self._crisis[country]
+
+    def _values(self, facts: Facts) -> dict[str, Any]:
+        words, clinic = self.language(facts.language), facts.clinic
+        blanks = clinic_blanks(clinic)
+        session = session_words(words, clinic, facts.session_at, facts.zone, facts.now, facts.route)
+        said = {name.removeprefix("clinic."): text for name, text in blanks.items()}
+        defaults = {str(name): fill(text, blanks) for name, text in words.instructions.items()}
+        own = clinic.instructions.get(facts.language, {})
+        no_replies = fill(words.no_replies, blanks)
+        return {
+            "patient": SimpleNamespace(first_name=facts.first_name),
+            "clinic": SimpleNamespace(**{**defaults, **own, **said}),
+            "session": session,
+            "invite": lambda invitation: invitation if clinic.hears_replies else no_replies,
+        }
+
+    def _calendar(self, message: Message, facts: Facts) -> CalendarFile | None:
+        if message.front.calendar is None:
+            return None
+        from drip.content.calendar import Visit, visit_file
+
+        words, clinic = self.language(facts.language), facts.clinic
+        blanks = clinic_blanks(clinic)
+        cancelled = message.front.calendar == "cancel"
+        title = words.calendar.cancelled_title if cancelled else words.calendar.title
+        return visit_file(
+            Visit(
+                clinic=clinic,
+                enrollment=facts.enrollment,
+                sequence=facts.sequence,
+                session_at=facts.session_at,
+                title=fill(title, blanks),
+                description=fill(words.calendar.description, blanks),
+                language=facts.language,
+                cancelled=cancelled,
+            ),
+            facts.now,
+        )

@@ -1,0 +1,151 @@
+"""Dates, times, places and numbers in the words of a patient's language."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from drip.content.language_file import Language
+from drip.core.clinic import Clinic
+
+_ODD_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009"), " ")
+_EVENING = 17
+"""The hour on the clinic's clock from which a session of today is called tonight's."""
+_BLANK = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWords:
+    """The session as a message names it: on the clinic's clock, in the patient's language."""
+
+    date: str
+    when: str
+    time: str
+    at: str
+    arrive_time: str
+    arrive_at: str
+    route: str
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values into the blanks (`{{ name }}`) of a sentence from a language file.
+
+    A value is put in as it is: blanks inside it stay text. KeyError names a blank without value.
+    """
+    return _BLANK.sub(lambda blank: values[blank[1]], text)
+
+
+def clinic_blanks(clinic: Clinic) -> dict[str, str]:
+    """What the sentences of a language file may say of the clinic."""
+    return {
+        "clinic.public_name": clinic.public_name,
+        "clinic.phone": phone_said(clinic.phone),
+        "clinic.email": clinic.email,
+        "clinic.address": clinic.address,
+    }
+
+
+def session_words(
+    language: Language,
+    clinic: Clinic,
+    session_at: datetime,
+    patient_zone: ZoneInfo,
+    now: datetime,
+    route: str,
+) -> SessionWords:
+    """Say when the session is. `session_at` and `now` are aware; `now` is when it is read."""
+    speak = _Speaker(language, clinic.zone, patient_zone)
+    arrive_at = session_at - clinic.arrive_early
+    return SessionWords(
+        date=speak.date(session_at),
+        when=speak.when(session_at, now),
+        time=speak.time(session_at),
+        at=speak.at(session_at),
+        arrive_time=speak.time(arrive_at),
+        arrive_at=speak.at(arrive_at),
+        route=route,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    language: Language
+    zone: ZoneInfo
+    patient_zone: ZoneInfo
+
+    def date(self, moment: datetime) -> str:
+        from babel.dates import format_date
+
+        local = moment.astimezone(self.zone)
+        return _plain(format_date(local, self.language.date, locale=self._locale))
+
+    def when(self, moment: datetime, now: datetime) -> str:
+        day = _relative_day(moment, now, (self.zone, self.patient_zone))
+        if day == "today" and moment.astimezone(self.zone).hour >= _EVENING:
+            day = "tonight"
+        return fill(getattr(self.language.relative_day, day), {"date": self.date(moment)})
+
+    def time(self, moment: datetime) -> str:
+        from babel.dates import format_time
+
+        local = moment.astimezone(self.zone)
+        said = _plain(format_time(local, self.language.time, locale=self._locale))
+        if local.utcoffset() == moment.astimezone(self.patient_zone).utcoffset():
+            return said
+        return fill(self.language.zone_suffix, {"time": said, "zone": self._zone_name(moment)})
+
+    def at(self, moment: datetime) -> str:
+        hour = moment.astimezone(self.zone).hour
+        shown = (hour % 12 or 12) if re.search("[hK]", self.language.time) else hour
+        sentence = self.language.at.one if shown == 1 else self.language.at.other
+        return fill(sentence, {"time": self.time(moment)})
+
+    def _zone_name(self, moment: datetime) -> str:
+        from babel.dates import get_timezone_name
+
+        name, theirs = (
+            get_timezone_name(zone, locale=self._locale) for zone in (self.zone, self.patient_zone)
+        )
+        if name == theirs:
+            # Denver and Phoenix are both "Mountain Time" and differ in summer.
+            name = get_timezone_name(moment.astimezone(self.zone), locale=self._locale)
+        return _plain(name)
+
+    @property
+    def _locale(self) -> str:
+        return self.language.language.replace("-", "_")
+
+
+def _relative_day(moment: datetime, now: datetime, zones: Iterable[ZoneInfo]) -> str:
+    """Today or tomorrow if that is so on the calendar of every zone, else "other"."""
+    ahead = {(moment.astimezone(zone).date() - now.astimezone(zone).date()) for zone in zones}
+    if ahead == {timedelta(0)}:
+        return "today"
+    return "tomorrow" if ahead == {timedelta(days=1)} else "other"
+
+
+@cache
+def phone_said(number: str) -> str:
+    """An E.164 number as people of its country write it: (212) 555-0100."""
+    if re.fullmatch(r"\+1\d{10}", number):
+        return f"({number[2:5]}) {number[5:8]}-{number[8:]}"
+    import phonenumbers  # 120 ms; numbers of North America need none of it
+
+    parsed = phonenumbers.parse(number)
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+@cache
+def direction(language: str) -> str:
+    """Whether a language is written "ltr" or "rtl"."""
+    from babel import Locale
+
+    found: str = Locale.parse(language.replace("-", "_")).text_direction
+    return found
+
+
+def _plain(text: str) -> str:
+    """Babel's no-break and narrow spaces as plain ones: in an SMS they cost a whole part."""
+    return text.translate(_ODD_SPACES)

@@ -1,0 +1,1 @@
+"""Somebody's payload to our booking events, pure."""

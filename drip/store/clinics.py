@@ -1,0 +1,30 @@
+"""Clinics and their profiles."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from drip.store.inserting import insert_or
+from drip.store.schema import Clinic
+
+
+def get(session: Session, key: str) -> Clinic | None:
+    """The clinic of this key."""
+    return session.scalar(select(Clinic).where(Clinic.key == key))
+
+
+def by_id(session: Session, clinic_id: int) -> Clinic | None:
+    """The clinic of this id."""
+    return session.get(Clinic, clinic_id)
+
+
+def upsert(session: Session, key: str, profile: dict[str, Any], now: datetime) -> int:
+    """Add the clinic, or give it a new profile; gives its id."""
+    statement = insert_or(session, Clinic).values(key=key, profile=profile, updated_at=now)
+    statement = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"profile": statement.excluded.profile, "updated_at": now},
+    )
+    return session.scalars(statement.returning(Clinic.id)).one()

@@ -1,0 +1,192 @@
+"""Enrollments: found, locked, listed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, cast
+
+from sqlalchemy import Table, case, func, or_, select, union
+from sqlalchemy.orm import Session
+
+from drip.core.delivery import Status
+from drip.store.schema import Delivery, Enrollment, EnrollmentStatus, Patient
+from drip.store.types import among
+
+_ENROLLMENTS = cast(Table, Enrollment.__table__)
+_FRESH = {"populate_existing": True}
+_WITH_PATIENT = select(Enrollment, Patient).join(Patient, Patient.id == Enrollment.patient_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An enrollment in a list: whose it is, how its deliveries stand, when the next is due."""
+
+    enrollment: Enrollment
+    patient: Patient
+    counts: dict[Status, int]
+    next_due_at: datetime | None
+
+
+def insert(session: Session, enrollment: Enrollment) -> int:
+    """Add an enrollment; gives the id."""
+    session.add(enrollment)
+    session.flush()
+    return enrollment.id
+
+
+def insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Add many; gives their ids in the order of the rows, which all have the same keys."""
+    if not rows:
+        return []
+    statement = _ENROLLMENTS.insert().returning(_ENROLLMENTS.c.id, sort_by_parameter_order=True)
+    return list(session.scalars(statement, list(rows)))
+
+
+def get(session: Session, enrollment_id: int) -> Enrollment | None:
+    """One enrollment, to read. To change one, `lock` it and set its attributes."""
+    return session.get(Enrollment, enrollment_id)
+
+
+def get_many(session: Session, enrollment_ids: Iterable[int]) -> dict[int, Enrollment]:
+    """These enrollments by their ids, as they stand."""
+    query = select(Enrollment).where(among(Enrollment.id, enrollment_ids))
+    return {found.id: found for found in session.scalars(query, execution_options=_FRESH)}
+
+
+def by_reference(
+    session: Session, clinic_id: int, source: str, reference: str
+) -> Enrollment | None:
+    """The enrollment that a source knows under its own reference."""
+    return session.scalar(
+        select(Enrollment).where(
+            Enrollment.clinic_id == clinic_id,
+            Enrollment.source == source,
+            Enrollment.reference == reference,
+        )
+    )
+
+
+def of_reference(session: Session, clinic_id: int, reference: str) -> list[Enrollment]:
+    """The enrollments that any source knows under this reference, oldest first."""
+    query = select(Enrollment).where(
+        Enrollment.clinic_id == clinic_id, Enrollment.reference == reference
+    )
+    return list(session.scalars(query.order_by(Enrollment.id)))
+
+
+def by_references(
+    session: Session, clinic_id: int, references: Iterable[tuple[str, str]]
+) -> list[tuple[Enrollment, Patient]]:
+    """The enrollments of these pairs of source and reference, each with its patient."""
+    by_source: dict[str, list[str]] = {}
+    for source, reference in references:
+        by_source.setdefault(source, []).append(reference)
+    found: list[tuple[Enrollment, Patient]] = []
+    for source, listed in by_source.items():
+        query = _WITH_PATIENT.where(
+            Enrollment.clinic_id == clinic_id,
+            Enrollment.source == source,
+            among(Enrollment.reference, listed),
+        )
+        found += session.execute(query.order_by(Enrollment.id))
+    return found
+
+
+def to_come(
+    session: Session, clinic_id: int, phones: Iterable[str], emails: Iterable[str], now: datetime
+) -> list[tuple[Enrollment, Patient]]:
+    """The enrollments with a session to come of who has one of these addresses, by session.
+
+    Cancelled and finished ones are left out.
+    """
+    known = union(
+        select(Patient.id).where(Patient.clinic_id == clinic_id, among(Patient.phone, phones)),
+        select(Patient.id).where(Patient.clinic_id == clinic_id, among(Patient.email, emails)),
+    )
+    query = _WITH_PATIENT.where(
+        Enrollment.patient_id.in_(known),
+        Enrollment.session_at > now,
+        Enrollment.status.in_(("active", "paused")),
+    )
+    return list(session.execute(query.order_by(Enrollment.session_at, Enrollment.id)))
+
+
+def of_patient(session: Session, patient_id: int) -> list[Enrollment]:
+    """A patient's enrollments, by session."""
+    query = select(Enrollment).where(Enrollment.patient_id == patient_id)
+    return list(session.scalars(query.order_by(Enrollment.session_at, Enrollment.id)))
+
+
+def lock(session: Session, enrollment_id: int) -> Enrollment | None:
+    """One enrollment as it stands, which nobody else may lock until the transaction ends."""
+    query = select(Enrollment).where(Enrollment.id == enrollment_id).with_for_update()
+    return session.scalar(query, execution_options=_FRESH)
+
+
+def list_page(
+    session: Session,
+    clinic_id: int,
+    *,
+    status: EnrollmentStatus | None = None,
+    search: str = "",
+    limit: int = 50,
+    after_id: int | None = None,
+) -> list[Listed]:
+    """A page of a clinic's enrollments, newest first, in one query.
+
+    `search` is a part of the patient's name, phone or email, or of the reference. `after_id` is
+    the last id of the page before.
+    """
+    page = (
+        select(Enrollment.id)
+        .join(Patient, Patient.id == Enrollment.patient_id)
+        .where(Enrollment.clinic_id == clinic_id)
+        .order_by(Enrollment.id.desc())
+        .limit(limit)
+    )
+    if status is not None:
+        page = page.where(Enrollment.status == status)
+    if after_id is not None:
+        page = page.where(Enrollment.id < after_id)
+    if search:
+        looked_in = (Patient.name, Patient.phone, Patient.email, Enrollment.reference)
+        page = page.where(or_(*(column.icontains(search, autoescape=True) for column in looked_in)))
+    chosen = page.cte("page")
+    due_at = case((Delivery.status == Status.SCHEDULED, Delivery.due_at))
+    stand = (
+        select(
+            Delivery.enrollment_id,
+            Delivery.status,
+            func.count().label("count_"),
+            func.min(due_at).label("next_due_at"),
+        )
+        .where(Delivery.enrollment_id.in_(select(chosen.c.id)))
+        .group_by(Delivery.enrollment_id, Delivery.status)
+        .subquery("stand")
+    )
+    query = (
+        select(Enrollment, Patient, stand.c.status, stand.c.count_, stand.c.next_due_at)
+        .join(chosen, chosen.c.id == Enrollment.id)
+        .join(Patient, Patient.id == Enrollment.patient_id)
+        .outerjoin(stand, stand.c.enrollment_id == Enrollment.id)
+        .order_by(Enrollment.id.desc())
+    )
+    return _folded(session.execute(query))
+
+
+def _folded(rows: Iterable[Any]) -> list[Listed]:
+    """One entry an enrollment, of one row for each status that its deliveries have."""
+    listed = []
+    for _, same in groupby(rows, key=lambda row: row.Enrollment.id):
+        group = list(same)
+        due = [row.next_due_at for row in group if row.next_due_at is not None]
+        listed.append(
+            Listed(
+                group[0].Enrollment,
+                group[0].Patient,
+                {row.status: row.count_ for row in group if row.status is not None},
+                min(due, default=None),
+            )
+        )
+    return listed

@@ -1,0 +1,275 @@
+"""The tables, as typed models: plain records, no relationships, nothing loads by itself."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from drip.core.delivery import Reason, Status
+from drip.core.schedule import Channel, Weight
+from drip.store.types import UtcDateTime
+
+EnrollmentStatus = Literal["active", "paused", "cancelled", "finished"]
+Wording = Literal["discreet", "plain"]
+TaskStatus = Literal["open", "done"]
+Outcome = Literal["accepted", "retry", "rejected", "unknown", "not_sent"]
+
+PRIORITIES = {Weight.ESSENTIAL: 0, Weight.EDUCATION: 1}
+"""Which deliveries are claimed first: the lower number."""
+
+
+def _words(kind: Any) -> Enum:
+    """A column of plain strings: the values of a StrEnum or a Literal."""
+    if hasattr(kind, "__members__"):
+        return Enum(
+            kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e]
+        )
+    return Enum(*kind.__args__, native_enum=False, length=32, validate_strings=True)
+
+
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Row(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False, repr=False):
+    """A row of any table. Its `repr` shows no patient's data."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pk",
+            "fk": "%(table_name)s_%(column_0_name)s_fk",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s",
+            "ck": "%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - declared so by SQLAlchemy
+        str: Text(),
+        int: Integer(),
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        Status: _words(Status),
+        Reason: _words(Reason),
+        Channel: _words(Channel),
+        Weight: _words(Weight),
+        EnrollmentStatus: _words(EnrollmentStatus),
+        Wording: _words(Wording),
+        TaskStatus: _words(TaskStatus),
+        Outcome: _words(Outcome),
+    }
+
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True, init=False, sort_order=-1)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__dict__.get('id')}>"
+
+
+class Clinic(Row, kw_only=True):
+    """Who sends. `profile` is the content of the clinic's file."""
+
+    __tablename__ = "clinics"
+
+    key: Mapped[str] = mapped_column(unique=True)
+    profile: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class Patient(Row, kw_only=True):
+    """Who receives. `phone` is E.164; without a `timezone` (IANA) the clinic's counts."""
+
+    __tablename__ = "patients"
+    __table_args__ = (Index(None, "clinic_id", "phone"), Index(None, "clinic_id", "email"))
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    name: Mapped[str]
+    phone: Mapped[str | None] = mapped_column(default=None)
+    email: Mapped[str | None] = mapped_column(default=None)
+    language: Mapped[str]
+    timezone: Mapped[str | None] = mapped_column(default=None)
+    wording: Mapped[Wording] = mapped_column(default="discreet")
+    created_at: Mapped[datetime]
+
+
+class Consent(Row, kw_only=True):
+    """One entry of the consent ledger, which is only ever added to."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index(None, "patient_id", "channel", "at"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    channel: Mapped[Channel]
+    given: Mapped[bool]
+    at: Mapped[datetime]
+    how: Mapped[str]
+    wording_version: Mapped[str]
+    by_whom: Mapped[str]
+
+
+class Address(Row, kw_only=True):
+    """A phone number or mailbox: the row that a STOP and the sender lock."""
+
+    __tablename__ = "addresses"
+    __table_args__ = (UniqueConstraint("clinic_id", "channel", "address"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    channel: Mapped[Channel]
+    address: Mapped[str]
+    suppressed_at: Mapped[datetime | None] = mapped_column(default=None)
+    suppressed_because: Mapped[str | None] = mapped_column(default=None)
+
+
+class ScheduleVersion(Row, kw_only=True):
+    """A version of a schedule as enrollments started with it."""
+
+    __tablename__ = "schedule_versions"
+    __table_args__ = (UniqueConstraint("clinic_id", "name", "version"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    name: Mapped[str]
+    version: Mapped[int]
+    definition: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Enrollment(Row, kw_only=True):
+    """One patient on one schedule with its anchors.
+
+    `session_at` is UTC, `session_local` the same moment as ISO local time in `session_zone`.
+    `revision` grows with each planning, `sequence` with each reschedule (iCalendar's SEQUENCE).
+    """
+
+    __tablename__ = "enrollments"
+    __table_args__ = (
+        UniqueConstraint("clinic_id", "source", "reference"),
+        Index(None, "patient_id"),
+    )
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    source: Mapped[str]
+    reference: Mapped[str | None] = mapped_column(default=None)
+    schedule: Mapped[str]
+    schedule_version: Mapped[int]
+    booked_at: Mapped[datetime]
+    session_at: Mapped[datetime]
+    session_local: Mapped[str]
+    session_zone: Mapped[str]
+    route: Mapped[str | None] = mapped_column(default=None)
+    status: Mapped[EnrollmentStatus] = mapped_column(default="active")
+    revision: Mapped[int] = mapped_column(default=1)
+    sequence: Mapped[int] = mapped_column(default=0)
+    confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
+    ride_arranged_at: Mapped[datetime | None] = mapped_column(default=None)
+    no_show_at: Mapped[datetime | None] = mapped_column(default=None)
+    cancelled_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+
+
+def _while(*statuses: str) -> dict[str, Any]:
+    """The condition of a partial index; a query meets it with `drip.store.moves.stands`."""
+    listed = ", ".join(f"'{status}'" for status in statuses)
+    condition = text(f"status = {listed}" if len(statuses) == 1 else f"status IN ({listed})")
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+class Delivery(Row, kw_only=True):
+    """One step to one patient on one channel.
+
+    `planned_at` is when the rules want it, `due_at` when it may next be claimed (retries move
+    it), `until` when it is too late; all UTC. `session_at` is the session it speaks of,
+    `revision` the enrollment's that planned it, `sent_at` when it was last handed over. Only
+    `drip.store.moves` writes `status`.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("enrollment_id", "step", "channel", "occurrence"),
+        Index(None, "patient_id"),
+        Index("deliveries_due", "priority", "due_at", "id", **_while(Status.SCHEDULED)),
+        Index("deliveries_until", "until", **_while(Status.SCHEDULED, Status.HELD)),
+        Index("deliveries_leased", "lease_until", **_while(Status.CLAIMED, Status.SENDING)),
+        Index("deliveries_unknown", "updated_at", **_while(Status.UNKNOWN)),
+    )
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    enrollment_id: Mapped[int] = mapped_column(ForeignKey("enrollments.id"))
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    step: Mapped[str]
+    message: Mapped[str]
+    channel: Mapped[Channel]
+    occurrence: Mapped[int] = mapped_column(default=1)
+    weight: Mapped[Weight]
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    sender: Mapped[str] = mapped_column(default="")
+    status: Mapped[Status]
+    reason: Mapped[Reason | None] = mapped_column(default=None)
+    planned_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    until: Mapped[datetime]
+    session_at: Mapped[datetime]
+    revision: Mapped[int]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_token: Mapped[str | None] = mapped_column(default=None)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    provider: Mapped[str | None] = mapped_column(default=None)
+    provider_id: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Attempt(Row, kw_only=True):
+    """One try to hand a delivery to a provider; without an `outcome` it has not ended."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("delivery_id", "number"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
+    number: Mapped[int]
+    provider: Mapped[str]
+    address: Mapped[str]
+    subject: Mapped[str | None] = mapped_column(default=None)
+    body: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+    outcome: Mapped[Outcome | None] = mapped_column(default=None)
+    code: Mapped[str | None] = mapped_column(default=None)
+    provider_id: Mapped[str | None] = mapped_column(default=None)
+
+
+class Task(Row, kw_only=True):
+    """Something a member of staff must do. The same `key` is the same task."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        UniqueConstraint("clinic_id", "key"),
+        Index("tasks_open", "clinic_id", **_while("open")),
+    )
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    patient_id: Mapped[int | None] = mapped_column(ForeignKey("patients.id"), default=None)
+    enrollment_id: Mapped[int | None] = mapped_column(ForeignKey("enrollments.id"), default=None)
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"), default=None)
+    kind: Mapped[str]
+    says: Mapped[str]
+    urgent: Mapped[bool]
+    key: Mapped[str]
+    status: Mapped[TaskStatus] = mapped_column(default="open")
+    opened_at: Mapped[datetime]
+    done_at: Mapped[datetime | None] = mapped_column(default=None)
+    done_by: Mapped[str | None] = mapped_column(default=None)
+    note: Mapped[str | None] = mapped_column(default=None)

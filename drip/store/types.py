@@ -1,0 +1,109 @@
+"""Column types: instants in UTC, and lists of ids or words as one parameter."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Integer, Text, bindparam
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
+
+SQLITE = "sqlite"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: takes aware datetimes of any zone, gives them back in UTC.
+
+    PostgreSQL keeps a `timestamptz`, SQLite a text of fixed width (`2026-12-10T14:00:00.000000Z`)
+    that sorts by time. A naive datetime is refused with ValueError.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, a timestamp with time zone elsewhere."""
+        if dialect.name == SQLITE:
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        """From Python to the database."""
+        return _to_text if dialect.name == SQLITE else _to_utc
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], datetime | None]:
+        """From the database to Python."""
+        return _from_text if dialect.name == SQLITE else _to_utc
+
+
+def _to_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is UTC:
+        return value
+    if value.utcoffset() is None:
+        raise ValueError(f"a naive datetime cannot be stored: {value!r}")
+    return value.astimezone(UTC)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    instant = _to_utc(value)
+    return None if instant is None else instant.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+class _Many(TypeDecorator[list[Any]]):
+    """A list as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, words: bool) -> None:
+        super().__init__()
+        self.words = words
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == SQLITE:
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(ARRAY(Text() if self.words else BigInteger()))
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return json.dumps(value) if dialect.name == SQLITE else value
+
+
+class _Among(FunctionElement[bool]):
+    """`column` is one of a list that is a single parameter."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, many = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY({many})"
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, many = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({many}))"  # noqa: S608 - a parameter
+
+
+def among(column: Any, values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
+    """`column IN values` as one parameter, however many they are.
+
+    The statement stays the same for every length, so that it is compiled and planned once, and
+    no limit on the number of parameters is met. `column` holds integers or words.
+    """
+    many = _Many(words=not isinstance(column.type, Integer))
+    return _Among(column, bindparam(None, list(values), type_=many, unique=True))
