@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m drip`."""
+
+from drip.cli.main import main
+
+main()

@@ -1,0 +1,108 @@
+"""The `drip` command: each subcommand is imported only when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from drip import __version__
+from drip.errors import DripError
+
+COMMANDS = {
+    "demo": ("drip.cli.demo", "Play a whole journey on a fast clock, with no set-up."),
+    "init": ("drip.cli.setting_up", "Write clinic.yaml and .env, and set up the database."),
+    "check": ("drip.cli.checking", "Check schedules, messages and the clinic's profile."),
+    "preview": ("drip.cli.preview", "Show what a patient would get, and when."),
+    "enroll": ("drip.cli.enrolling", "Enrol one patient and print the plan."),
+    "import": ("drip.cli.importing", "Enrol many patients from a file."),
+    "list": ("drip.cli.looking", "List enrollments."),
+    "show": ("drip.cli.looking", "Show one enrollment with all its deliveries."),
+    "reschedule": ("drip.cli.changing", "Move a session; the messages move with it."),
+    "cancel": ("drip.cli.changing", "Cancel a session and tell the patient."),
+    "pause": ("drip.cli.changing", "Hold an enrollment's messages."),
+    "resume": ("drip.cli.changing", "Let a paused enrollment go on."),
+    "no-show": ("drip.cli.changing", "Note that the patient did not come."),
+    "stop": ("drip.cli.changing", "Stop messages to a patient who said so."),
+    "tasks": ("drip.cli.tasks", "What staff must do: list, show, done."),
+    "send-test": ("drip.cli.send_test", "Send one message to yourself, marked as a test."),
+    "run": ("drip.cli.running", "Send what is due, in one process, until stopped."),
+    "status": ("drip.cli.looking", "Counts, lag and failures."),
+    "doctor": ("drip.cli.setting_up", "Check the set-up and say how to mend it."),
+}
+"""Every command: the module that has it, and what it does."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which somebody would use them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, cmd_name.replace("-", "_").replace("import", "import_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or name the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean `drip {near[0]}`?" if near else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint} `drip --help` lists them.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="drip")
+def drip() -> None:
+    """Reminders and education around a first ketamine therapy session."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 could not, 2 wrong usage. Errors are one line."""
+    try:
+        drip.main(args, standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("Stopped.", 130)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.UsageError as error:
+        _fail(_usage_said(error), 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 1)
+    except DripError as error:
+        _fail(str(error), error.exit_status)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _usage_said(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx is not None else "drip"
+    said = error.format_message().rstrip(".")
+    return f"{said}. `{path} --help` shows how." if "--help" not in said else f"{said}."
+
+
+def _fail(said: str, status: int) -> None:
+    click.echo(f"drip: {said}", err=True)
+    sys.exit(status)

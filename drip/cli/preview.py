@@ -1,0 +1,179 @@
+"""`drip preview`: what a patient would get, and when."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from drip.app import App
+from drip.cli.printing import as_json, note, print_json, print_table, warn
+from drip.core.clinic import Clinic
+from drip.core.delivery import SAID
+from drip.core.schedule import Channel
+from drip.errors import InvalidInput, NotFound
+from drip.intake.fields import ROUTES, one_of, read_moment, read_zone
+from drip.services.previewing import Asked, Preview, Previewed, make_preview
+
+SCHEDULE = "ketamine-first-session"
+
+
+@click.command()
+@click.option("--session", "session_text", metavar="WHEN", help="As 2026-12-10T09:00.")
+@click.option("--booked", metavar="WHEN", help="When the booking is made.  [default: now]")
+@click.option("--timezone", metavar="ZONE", help="The patient's, such as America/Chicago.")
+@click.option("--language", metavar="CODE", help="en or es.  [default: the clinic's]")
+@click.option("--route", type=click.Choice(ROUTES), help="How the patient is treated.")
+@click.option("--plain", is_flag=True, help="The plain wording of the texts.")
+@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@click.option("--enrollment", type=int, metavar="ID", help="An enrolled patient instead.")
+@click.option("--step", metavar="STEP", help="Show this message whole.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with everything.")
+@click.option("--ics", type=click.Path(path_type=Path), help="Write the calendar file.")
+@as_json
+def preview(
+    session_text: str | None,
+    booked: str | None,
+    timezone: str | None,
+    language: str | None,
+    route: str | None,
+    plain: bool,
+    schedule: str,
+    enrollment: int | None,
+    step: str | None,
+    html: Path | None,
+    ics: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Show what a patient would get, and when.
+
+    Needs no set-up: without a clinic.yaml it uses a sample clinic.
+
+    \b
+      drip preview --session 2026-12-10T09:00
+      drip preview --session 2026-12-10T09:00 --step day-before
+    """
+    app = App.from_environment()
+    if (session_text is None) == (enrollment is None):
+        raise InvalidInput("Say --session 2026-12-10T09:00, or --enrollment ID.")
+    whole = html is not None or ics is not None
+    if enrollment is not None:
+        from drip.services.previewing_enrolled import preview_enrollment
+
+        made = preview_enrollment(app.scope, enrollment, whole=whole)
+    else:
+        zone = read_zone(timezone) if timezone else app.clinic_or_sample.zone
+        clinic = app.clinic_or_sample
+        if not app.has_clinic:
+            clinic = replace(clinic, zone=zone)
+        session_at = read_moment(session_text or "", clinic.zone, "session")
+        asked = Asked(
+            schedule=schedule,
+            session_at=session_at.astimezone(UTC),
+            booked_at=_booked_at(app, booked, clinic, session_at),
+            zone=zone,
+            language=one_of("language", language or clinic.language, app.content.languages()),
+            route=route or "",
+            plain_wording=plain,
+        )
+        made = make_preview(app.content, clinic, asked, whole=whole)
+    if html is not None:
+        _write_page(html, made)
+    if ics is not None:
+        _write(ics, _calendar(made))
+    if as_json:
+        print_json(made.as_json())
+    elif step is not None:
+        _print_step(made, step)
+    elif html is None and ics is None:
+        _print_plan(made)
+    if not app.has_clinic:
+        note("A sample clinic is used, since there is no clinic.yaml here.")
+
+
+def _booked_at(app: App, booked: str | None, clinic: Clinic, session_at: datetime) -> datetime:
+    """When the booking is made, in UTC: as said, or now."""
+    if not booked:
+        return app.clock().replace(microsecond=0)
+    booked_at = read_moment(booked, clinic.zone, "booked")
+    if booked_at > session_at:
+        raise InvalidInput("--booked is after --session: one of the two is wrong.")
+    return booked_at.astimezone(UTC)
+
+
+def _print_plan(made: Preview) -> None:
+    steps = _by_step(made.deliveries)
+    going = [group for group in steps if any(each.reason is None for each in group)]
+    out = [group for group in steps if group not in going]
+    clock = made.zone.key
+    title = f"Session {made.session_at:%a %Y-%m-%d %H:%M}, times in {clock}"
+    rows = [(f"{g[0].due_at:%a %Y-%m-%d %H:%M}", g[0].step, _channels(g)) for g in going]
+    print_table(("When", "Message", "How"), rows, title)
+    if out:
+        skipped = [(group[0].step, SAID[group[0].reason]) for group in out if group[0].reason]
+        print_table(("Not sent", "Why"), skipped)
+    for call in made.unsendable:
+        warn(f"Call the patient: {call.step} ({SAID[call.reason]}).")
+
+
+def _by_step(deliveries: Sequence[Previewed]) -> list[list[Previewed]]:
+    """The deliveries of a step together, in order of time."""
+    groups: dict[tuple[str, datetime], list[Previewed]] = {}
+    for each in deliveries:
+        groups.setdefault((each.step, each.due_at), []).append(each)
+    return list(groups.values())
+
+
+def _channels(group: Sequence[Previewed]) -> str:
+    return ", ".join(_channel(each) for each in group)
+
+
+def _channel(each: Previewed) -> str:
+    if each.reason is not None:
+        return f"no {each.channel}: {SAID[each.reason]}"
+    status = "" if each.status == "planned" else f" {each.status}"
+    if each.said.parts is None:
+        return f"{each.channel}{status}"
+    parts = f"{each.said.parts.count} part{'' if each.said.parts.count == 1 else 's'}"
+    return f"{each.channel}{status} ({parts})"
+
+
+def _print_step(made: Preview, step: str) -> None:
+    found = [each for each in made.deliveries if each.step == step]
+    if not found:
+        one_of("step", step, list(dict.fromkeys(each.step for each in made.deliveries)))
+    for each in found:
+        click.secho(f"{each.step} by {each.channel}, {each.due_at:%a %Y-%m-%d %H:%M}", bold=True)
+        if each.reason is not None:
+            click.echo(f"Not sent: {SAID[each.reason]}.\n")
+            continue
+        if each.said.subject is not None:
+            click.echo(f"Subject: {each.said.subject}")
+        body = each.said.body or ""
+        if each.channel is Channel.SMS:
+            body = textwrap.fill(body, 78)
+        click.echo(f"\n{body.strip()}\n")
+
+
+def _calendar(made: Preview) -> bytes:
+    """The calendar file that the latest email carries."""
+    files = [each.said.calendar for each in made.deliveries if each.said.calendar is not None]
+    if not files:
+        raise NotFound("No email of this plan carries a calendar file.")
+    return files[-1]
+
+
+def _write_page(path: Path, made: Preview) -> None:
+    from drip.cli.preview_page import page
+
+    _write(path, page(made).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None
+    note(f"Written: {path}")

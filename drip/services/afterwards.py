@@ -1,0 +1,84 @@
+"""What follows when a delivery does not go out: staff are told, addresses are marked."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from drip.core.delivery import Reason
+from drip.core.history import Existing
+from drip.core.outgoing import Rejected
+from drip.core.schedule import Weight
+from drip.services.journeys import existing_of
+from drip.services.plans import open_call_for
+from drip.store import deliveries, patients, tasks
+from drip.store.schema import Delivery
+
+_NO_CALL = frozenset(
+    {
+        Reason.PAUSED,
+        Reason.SESSION_CANCELLED,
+        Reason.SESSION_MOVED,
+        Reason.NO_SHOW,
+        Reason.ALREADY_TOLD,
+        Reason.ANSWERED,
+        Reason.COVERED,
+    }
+)
+"""Reasons that staff gave themselves, or that leave nothing unsaid."""
+
+
+def tell_staff(session: Session, delivery: Delivery, reason: Reason, now: datetime) -> None:
+    """Open the task for a delivery that did not go out (T12).
+
+    A broken message is always a task; anything else is where the step is essential and the
+    patient has it on no other channel.
+    """
+    if reason is Reason.BROKEN:
+        tasks.open_task(
+            session,
+            delivery.clinic_id,
+            key=f"broken:{delivery.message}:{delivery.channel}",
+            kind="broken_message",
+            says=f"The {delivery.channel} of {delivery.message} cannot be made: run `drip check`.",
+            urgent=delivery.weight is Weight.ESSENTIAL,
+            patient_id=delivery.patient_id,
+            enrollment_id=delivery.enrollment_id,
+            delivery_id=delivery.id,
+            now=now,
+        )
+    if reason in _NO_CALL or delivery.weight is not Weight.ESSENTIAL:
+        return
+    rows = existing_of(deliveries.of_enrollment(session, delivery.enrollment_id))
+    if not any(_carries(row, delivery) for row in rows):
+        open_call_for(session, delivery, reason, now)
+
+
+def after_rejection(
+    session: Session, delivery: Delivery, address: str, answer: Rejected, now: datetime
+) -> None:
+    """Mark an address that must not be messaged again, and tell staff what failed."""
+    if answer.suppress:
+        patients.suppress(session, delivery.clinic_id, delivery.channel, address, answer.code, now)
+    if answer.address_is_bad:
+        tasks.open_task(
+            session,
+            delivery.clinic_id,
+            key=f"address:{delivery.patient_id}:{delivery.channel}:{address}",
+            kind="fix_address",
+            says=f"Check the patient's {delivery.channel} address: the provider refused it "
+            f"({answer.code}).",
+            patient_id=delivery.patient_id,
+            enrollment_id=delivery.enrollment_id,
+            delivery_id=delivery.id,
+            now=now,
+        )
+    tell_staff(session, delivery, Reason.REFUSED, now)
+
+
+def _carries(row: Existing, delivery: Delivery) -> bool:
+    """Whether another delivery of the same step reaches, or reached, the patient."""
+    return (
+        row.id != delivery.id
+        and (row.step, row.occurrence) == (delivery.step, delivery.occurrence)
+        and (row.waiting or row.reached_patient)
+    )

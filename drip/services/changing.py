@@ -1,0 +1,262 @@
+"""What happens to an enrollment after booking: moved, cancelled, paused, resumed, not come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from drip.core.changes import plan_cancelled, plan_no_show
+from drip.core.delivery import Reason, Status
+from drip.core.history import Existing
+from drip.core.planner import Journey, Plan, plan
+from drip.core.schedule import Channel
+from drip.errors import InvalidInput, NotAllowed, NotFound
+from drip.intake.booking import Booking, Given
+from drip.services import plans
+from drip.services.journeys import (
+    addresses_of,
+    existing_of,
+    journey_of,
+    reach_of,
+    schedule_of,
+    step_times,
+)
+from drip.services.scope import Scope
+from drip.store import deliveries, enrollments, patients
+from drip.store.engine import writing
+from drip.store.schema import Consent, Delivery, Enrollment, Patient
+
+CONSENT_WORDING = "1"
+"""The version of the wording that a patient consents to."""
+
+
+@dataclass(slots=True)
+class File:
+    """One enrollment, locked, with all that belongs to it."""
+
+    enrollment: Enrollment
+    patient: Patient
+    rows: list[Delivery]
+    journey: Journey
+    elsewhere: list[datetime]
+
+    @property
+    def existing(self) -> list[Existing]:
+        """The deliveries as the planner sees them."""
+        return existing_of(self.rows)
+
+
+def reschedule(scope: Scope, enrollment_id: int, session_at: datetime, now: datetime) -> Plan:
+    """Move the session (aware, on the clinic's clock) and plan anew (T8).
+
+    Moving to the same time changes nothing. Raises InvalidInput for a session that is past,
+    NotAllowed for an enrollment that was cancelled.
+    """
+    if session_at <= now:
+        raise InvalidInput(
+            f"The session {session_at:%Y-%m-%d %H:%M} is in the past: give the date to come."
+        )
+    now = now.replace(microsecond=0)
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        _refuse(file.enrollment, "cancelled", "it cannot be moved: enroll the patient again")
+        if file.enrollment.session_at == session_at.astimezone(UTC):
+            return Plan()
+        if session_at < file.enrollment.booked_at:
+            raise InvalidInput("The session cannot be before the booking.")
+        _move(file.enrollment, session_at, scope)
+        return _plan_anew(session, scope, file, now)
+
+
+def cancel(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
+    """Cancel the session: what waits is cancelled and the patient is told (T9)."""
+    now = now.replace(microsecond=0)
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        _refuse(file.enrollment, "cancelled", "there is nothing left to cancel")
+        made = plan_cancelled(file.journey, now, file.existing)
+        file.enrollment.status, file.enrollment.cancelled_at = "cancelled", now
+        file.enrollment.sequence += 1
+        plans.write(session, file.enrollment, made, now)
+        return made
+
+
+def pause(scope: Scope, enrollment_id: int, now: datetime) -> list[Delivery]:
+    """Hold what waits until `resume`; gives the essential deliveries that this holds (T9)."""
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        _refuse(file.enrollment, "cancelled", "there is nothing to pause")
+        _refuse(file.enrollment, "paused", "`drip resume` lets it go on")
+        file.enrollment.status = "paused"
+        waiting = [row.id for row in file.existing if row.waiting]
+        held = deliveries.move(session, waiting, Status.HELD, now, Reason.PAUSED)
+        return [row for row in file.rows if row.id in held and row.priority == 0]
+
+
+def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
+    """Plan a paused enrollment again from now (T9)."""
+    now = now.replace(microsecond=0)
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        if file.enrollment.status != "paused":
+            raise NotAllowed(f"Enrollment {enrollment_id} is not paused.")
+        file.enrollment.status = "active"
+        return _plan_anew(session, scope, file, now)
+
+
+def no_show(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
+    """Note that the patient did not come: the steps after the session are cancelled (T9)."""
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        _refuse(file.enrollment, "cancelled", "nobody was expected")
+        if now < file.enrollment.session_at:
+            raise NotAllowed(
+                f"The session of enrollment {enrollment_id} is still to come "
+                f"({file.enrollment.session_local.replace('T', ' ')}): use `drip cancel`."
+            )
+        made = plan_no_show(file.enrollment.session_at, file.existing)
+        file.enrollment.no_show_at = now
+        plans.write(session, file.enrollment, made, now)
+        return made
+
+
+def update_from(
+    session: Session, scope: Scope, enrollment_id: int, booking: Booking, now: datetime
+) -> Plan:
+    """Bring an enrollment up to a booking that names it again.
+
+    What the booking leaves out stays. A new session, address, zone or consent plans anew.
+    """
+    file = open_file(session, scope, enrollment_id)
+    patient, enrollment = file.patient, file.enrollment
+    known = patients.consents_of(session, [patient.id])
+    consents = new_consents(patient, booking, known)
+    replan = bool(consents) or any(
+        getattr(patient, name) != value for name, value in _reaching(patient, booking).items()
+    )
+    patients.add_consents(session, [consent_row(patient, given, now) for given in consents])
+    _set(patient, {**_saying(booking), **_reaching(patient, booking)})
+    enrollment.route = booking.route or enrollment.route
+    if enrollment.session_at != booking.session_at.astimezone(UTC):
+        _move(enrollment, booking.session_at, scope)
+        replan = True
+    session.flush()
+    if not replan:
+        return Plan()
+    return _plan_anew(session, scope, open_file(session, scope, enrollment_id), now)
+
+
+def differs(
+    enrollment: Enrollment,
+    patient: Patient,
+    booking: Booking,
+    consents: Mapping[tuple[int, Channel], Consent],
+) -> bool:
+    """Whether a booking that names an enrollment again says anything new of it."""
+    said = {**_saying(booking), **_reaching(patient, booking)}
+    return (
+        enrollment.session_at != booking.session_at.astimezone(UTC)
+        or enrollment.route != (booking.route or enrollment.route)
+        or any(getattr(patient, name) != value for name, value in said.items())
+        or bool(new_consents(patient, booking, consents))
+    )
+
+
+def new_consents(
+    patient: Patient, booking: Booking, known: Mapping[tuple[int, Channel], Consent]
+) -> list[Given]:
+    """The consents of a booking on channels of which the ledger says nothing yet.
+
+    One that the patient took back is not given again by a booking that is read once more.
+    """
+    return [given for given in booking.consents if (patient.id, given.channel) not in known]
+
+
+def open_file(session: Session, scope: Scope, enrollment_id: int) -> File:
+    """Lock an enrollment and its deliveries, and load what belongs to them.
+
+    Raises NotFound.
+    """
+    enrollment = enrollments.lock(session, enrollment_id)
+    if enrollment is None or enrollment.clinic_id != scope.clinic_id:
+        raise NotFound(f"There is no enrollment {enrollment_id}: `drip list` shows them.")
+    patient = patients.get(session, enrollment.patient_id)
+    assert patient is not None
+    rows = deliveries.of_enrollment(session, enrollment_id, lock=True)
+    consents = patients.consents_of(session, [patient.id])
+    stopped = patients.suppressed(session, scope.clinic_id, addresses_of([patient]))
+    given = {channel: consent.given for (_, channel), consent in consents.items()}
+    reach = reach_of(patient, given, stopped)
+    schedule = schedule_of(session, enrollment)
+    journey = journey_of(enrollment, patient, schedule, scope.clinic, reach)
+    others = [r for r in deliveries.of_patient(session, patient.id) if r not in rows]
+    return File(enrollment, patient, rows, journey, step_times(existing_of(others)))
+
+
+def consent_row(patient: Patient, given: Given, now: datetime) -> dict[str, Any]:
+    """A consent as an entry of the ledger."""
+    return {
+        "clinic_id": patient.clinic_id,
+        "patient_id": patient.id,
+        "channel": given.channel,
+        "given": True,
+        "at": now,
+        "how": given.how,
+        "wording_version": CONSENT_WORDING,
+        "by_whom": given.by,
+    }
+
+
+def session_columns(session_at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """A session as it is stored: the instant, the local time and the zone (T2)."""
+    at = session_at.astimezone(UTC)
+    local = at.astimezone(zone).replace(tzinfo=None)
+    return {
+        "session_at": at,
+        "session_local": local.isoformat(timespec="minutes"),
+        "session_zone": zone.key,
+    }
+
+
+def _plan_anew(session: Session, scope: Scope, file: File, now: datetime) -> Plan:
+    file.enrollment.revision += 1
+    journey = journey_of(
+        file.enrollment, file.patient, file.journey.schedule, scope.clinic, file.journey.reach
+    )
+    made = plan(journey, now, file.existing, file.elsewhere)
+    plans.write(session, file.enrollment, made, now)
+    return made
+
+
+def _move(enrollment: Enrollment, session_at: datetime, scope: Scope) -> None:
+    """Give the enrollment another session; answers about the old one no longer count (T8)."""
+    _set(enrollment, session_columns(session_at, scope.clinic.zone))
+    enrollment.sequence += 1
+    enrollment.confirmed_at = enrollment.ride_arranged_at = enrollment.no_show_at = None
+
+
+def _saying(booking: Booking) -> dict[str, str]:
+    """What a booking says of how a patient is spoken to."""
+    return {"name": booking.name, "language": booking.language, "wording": booking.wording}
+
+
+def _reaching(patient: Patient, booking: Booking) -> dict[str, str | None]:
+    """What a booking says of where and when a patient is reached; the rest as it is."""
+    return {
+        "phone": booking.phone or patient.phone,
+        "email": booking.email or patient.email,
+        "timezone": booking.timezone or patient.timezone,
+    }
+
+
+def _set(row: Patient | Enrollment, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def _refuse(enrollment: Enrollment, status: str, why: str) -> None:
+    if enrollment.status == status:
+        raise NotAllowed(f"Enrollment {enrollment.id} is {status} already; {why}.")

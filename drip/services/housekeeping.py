@@ -1,0 +1,127 @@
+"""What keeps deliveries from standing still: lapsed leases, unknown outcomes, `until`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from drip.core.delivery import Reason, Status
+from drip.core.outgoing import Accepted, NotSent, Rejected, Settlement, Unknown, Unsettled
+from drip.core.schedule import Channel, Weight
+from drip.providers.protocol import Provider
+from drip.services.afterwards import after_rejection, tell_staff
+from drip.services.sending import Providers
+from drip.store import attempts, deliveries, tasks
+from drip.store.attempts import Finished
+from drip.store.deliveries import Result
+from drip.store.engine import reading, writing
+from drip.store.schema import Attempt, Delivery
+
+log = structlog.get_logger(__name__)
+
+SETTLE_AFTER = timedelta(minutes=2)
+"""How long a provider is given to know of a message before it is asked."""
+
+_AT_ONCE = 200
+
+
+def keep_house(engine: Engine, providers: Providers, now: datetime) -> None:
+    """Rescue, settle and expire, once; `now` is aware UTC."""
+    rescue(engine, now)
+    for channel, provider in providers.items():
+        settle(engine, channel, provider, now)
+    expire(engine, now)
+
+
+def rescue(engine: Engine, now: datetime) -> None:
+    """Give back what a dead worker had claimed; what it was sending is unknown from now on."""
+    with writing(engine) as session:
+        rescued = deliveries.rescue(session, now)
+    if rescued.given_back or rescued.unknown:
+        log.warning("lease.lapsed", given_back=rescued.given_back, unknown=rescued.unknown)
+
+
+def settle(engine: Engine, channel: Channel, provider: Provider, now: datetime) -> None:
+    """Ask the provider what became of deliveries with an unknown outcome.
+
+    What it never had goes out again; what it cannot tell stays unknown, and an essential one
+    becomes a staff task. Nothing is sent again on a guess.
+    """
+    with reading(engine) as session:
+        rows = deliveries.unknown(
+            session, before=now - SETTLE_AFTER, limit=_AT_ONCE, channel=channel
+        )
+        tries = attempts.last_open(session, [row.id for row in rows])
+    known = [(row, tries[row.id]) for row in rows if row.id in tries]
+    if not known:
+        return
+    asked = [_unsettled(row, attempt) for row, attempt in known]
+    _write(engine, known, provider.settle(asked, now), now)
+
+
+def expire(engine: Engine, now: datetime) -> None:
+    """End what waited past its `until`; staff hear of the essential steps among it."""
+    while True:
+        with writing(engine) as session:
+            rows = deliveries.expire(session, now)
+            for row in rows:
+                tell_staff(session, row, Reason.UNTIL_PASSED, now)
+        if not rows:
+            return
+
+
+def _unsettled(row: Delivery, attempt: Attempt) -> Unsettled:
+    body = attempt.body if row.channel is Channel.SMS else None
+    return Unsettled(row.id, attempt.id, attempt.address, body, attempt.started_at)
+
+
+def _write(
+    engine: Engine,
+    known: Sequence[tuple[Delivery, Attempt]],
+    settlements: Sequence[Settlement],
+    now: datetime,
+) -> None:
+    with writing(engine) as session:
+        for (row, attempt), settlement in zip(known, settlements, strict=True):
+            match settlement:
+                case Accepted(provider_id):
+                    ending = Finished(attempt.id, now, "accepted", provider_id=provider_id)
+                    result = Result(row.id, Status.ACCEPTED, attempt.provider, provider_id)
+                case Rejected(code):
+                    ending = Finished(attempt.id, now, "rejected", code)
+                    result = Result(row.id, Status.FAILED, attempt.provider, reason=Reason.REFUSED)
+                    after_rejection(session, row, attempt.address, settlement, now)
+                case NotSent():
+                    ending = Finished(attempt.id, now, "not_sent")
+                    result = Result(
+                        row.id,
+                        Status.SCHEDULED,
+                        attempt.provider,
+                        due_at=now,
+                        reason=Reason.RETRYING,
+                    )
+                case Unknown():
+                    deliveries.ask_later(session, [row.id], now)
+                    if row.weight is Weight.ESSENTIAL:
+                        _ask_staff(session, row, now)
+                    continue
+            attempts.finish(session, [ending])
+            deliveries.record(session, [result], now)
+
+
+def _ask_staff(session: Session, row: Delivery, now: datetime) -> None:
+    tasks.open_task(
+        session,
+        row.clinic_id,
+        key=f"unknown:{row.id}",
+        kind="unknown_outcome",
+        says=f"Ask the patient whether the {row.channel} {row.step} arrived: "
+        "no answer came back, and it is not sent again.",
+        urgent=row.session_at > now,
+        patient_id=row.patient_id,
+        enrollment_id=row.enrollment_id,
+        delivery_id=row.id,
+        now=now,
+    )

@@ -1,0 +1,58 @@
+"""The embedded loop: one process that sends what is due and keeps house."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from drip.clock import Clock
+from drip.errors import StoreError
+from drip.services.housekeeping import keep_house
+from drip.services.sending import Sender
+from drip.store import deliveries
+from drip.store.engine import reading
+
+log = structlog.get_logger(__name__)
+
+_HOUSE_EVERY = timedelta(seconds=30)
+_LONGEST_NAP = 1.0
+"""Seconds: how late a delivery that another process plans may be noticed."""
+_AFTER_TROUBLE = 5.0
+
+
+def run(
+    sender: Sender,
+    clock: Clock,
+    stop: threading.Event,
+    on_batch: Callable[[int], None] = lambda _sent: None,
+) -> None:
+    """Send until `stop` is set; the batch in hand is finished first.
+
+    A database that is away for a while is waited for: nothing is lost meanwhile.
+    """
+    house_due: datetime | None = None
+    while not stop.is_set():
+        now = clock()
+        try:
+            if house_due is None or now >= house_due:
+                keep_house(sender.engine, sender.providers, now)
+                house_due = now + _HOUSE_EVERY
+            claimed = sender.tick(now)
+            nap = 0.0 if claimed else _nap(sender, clock())
+        except StoreError as error:
+            log.error("store.trouble", what=str(error))
+            nap = _AFTER_TROUBLE
+        else:
+            if claimed:
+                on_batch(claimed)
+        stop.wait(nap)
+
+
+def _nap(sender: Sender, now: datetime) -> float:
+    """How long to sleep, in seconds: until the next delivery is due, but not for long."""
+    with reading(sender.engine) as session:
+        due_at = deliveries.next_due_at(session)
+    if due_at is None:
+        return _LONGEST_NAP
+    return min(max((due_at - now).total_seconds(), 0.001), _LONGEST_NAP)
