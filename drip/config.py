@@ -17,6 +17,10 @@ from pydantic import (
 
 from drip.errors import SettingsError
 
+ENV_FILE = ".env"
+ENV_SAMPLE = Path(__file__).with_name("env.sample")
+"""Every setting, commented; `drip init` writes it."""
+
 _PREFIX = "DRIP_"
 _NOT_SETTINGS = "DRIP_TEST_"
 
@@ -26,6 +30,9 @@ def _is_web_address(value: str) -> str:
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
 
+
+Origin = Literal["environment", ".env", "default"]
+"""Where a setting may come from."""
 
 WebAddress = Annotated[str, AfterValidator(_is_web_address)]
 
@@ -77,7 +84,7 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
 
     An empty value counts as absent. Raises SettingsError with one line that names the variable.
     """
-    values = {**_dotenv(folder / ".env"), **environment}
+    values = {**_dotenv(folder / ENV_FILE), **environment}
     ours = {
         name.removeprefix(_PREFIX).lower(): value
         for name, value in values.items()
@@ -95,6 +102,18 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         what = first["msg"].removeprefix("Value error, ")
         where = f"{_variable(str(first['loc'][0]))}: " if first["loc"] else ""
         raise SettingsError(f"{where}{what}.") from None
+
+
+def origins(environment: Mapping[str, str], folder: Path) -> dict[str, Origin]:
+    """Where `read_settings` takes each setting from; keys as the fields of Settings."""
+    dotenv = _dotenv(folder / ENV_FILE)
+
+    def origin(variable: str) -> Origin:
+        if variable in environment:
+            return "environment" if environment[variable] else "default"
+        return ".env" if dotenv.get(variable) else "default"
+
+    return {name: origin(_variable(name)) for name in Settings.model_fields}
 
 
 def _variable(name: str) -> str:

@@ -33,6 +33,9 @@ COMMANDS = {
 }
 """Every command: the module that has it, and what it does."""
 
+_NAMES = {"import": "import_", "list": "list_"}
+"""Commands that Python has other uses for the names of."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
@@ -46,7 +49,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command = getattr(module, cmd_name.replace("-", "_").replace("import", "import_"))
+        command = getattr(module, _NAMES.get(cmd_name, cmd_name.replace("-", "_")))
         assert isinstance(command, click.Command)
         return command
 

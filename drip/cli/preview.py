@@ -1,7 +1,6 @@
 """`drip preview`: what a patient would get, and when."""
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +8,14 @@ from pathlib import Path
 import click
 
 from drip.app import App
-from drip.cli.printing import as_json, note, print_json, print_table, warn
+from drip.cli.plan_table import print_calls, print_plan
+from drip.cli.printing import as_json, note, print_json
 from drip.core.clinic import Clinic
 from drip.core.delivery import SAID
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput, NotFound
 from drip.intake.fields import ROUTES, one_of, read_moment, read_zone
-from drip.services.previewing import Asked, Preview, Previewed, make_preview
+from drip.services.previewing import Asked, Preview, make_preview
 
 SCHEDULE = "ketamine-first-session"
 
@@ -88,7 +88,8 @@ def preview(
     elif step is not None:
         _print_step(made, step)
     elif html is None and ics is None:
-        _print_plan(made)
+        print_plan(made)
+        print_calls(made.unsendable)
     if not app.has_clinic:
         note("A sample clinic is used, since there is no clinic.yaml here.")
 
@@ -101,43 +102,6 @@ def _booked_at(app: App, booked: str | None, clinic: Clinic, session_at: datetim
     if booked_at > session_at:
         raise InvalidInput("--booked is after --session: one of the two is wrong.")
     return booked_at.astimezone(UTC)
-
-
-def _print_plan(made: Preview) -> None:
-    steps = _by_step(made.deliveries)
-    going = [group for group in steps if any(each.reason is None for each in group)]
-    out = [group for group in steps if group not in going]
-    clock = made.zone.key
-    title = f"Session {made.session_at:%a %Y-%m-%d %H:%M}, times in {clock}"
-    rows = [(f"{g[0].due_at:%a %Y-%m-%d %H:%M}", g[0].step, _channels(g)) for g in going]
-    print_table(("When", "Message", "How"), rows, title)
-    if out:
-        skipped = [(group[0].step, SAID[group[0].reason]) for group in out if group[0].reason]
-        print_table(("Not sent", "Why"), skipped)
-    for call in made.unsendable:
-        warn(f"Call the patient: {call.step} ({SAID[call.reason]}).")
-
-
-def _by_step(deliveries: Sequence[Previewed]) -> list[list[Previewed]]:
-    """The deliveries of a step together, in order of time."""
-    groups: dict[tuple[str, datetime], list[Previewed]] = {}
-    for each in deliveries:
-        groups.setdefault((each.step, each.due_at), []).append(each)
-    return list(groups.values())
-
-
-def _channels(group: Sequence[Previewed]) -> str:
-    return ", ".join(_channel(each) for each in group)
-
-
-def _channel(each: Previewed) -> str:
-    if each.reason is not None:
-        return f"no {each.channel}: {SAID[each.reason]}"
-    status = "" if each.status == "planned" else f" {each.status}"
-    if each.said.parts is None:
-        return f"{each.channel}{status}"
-    parts = f"{each.said.parts.count} part{'' if each.said.parts.count == 1 else 's'}"
-    return f"{each.channel}{status} ({parts})"
 
 
 def _print_step(made: Preview, step: str) -> None:

@@ -36,15 +36,14 @@ def message_problems(message: Message, words: Language) -> Iterator[Problem]:
 
 def sent_problems(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Problem]:
     """What goes wrong when a message is made: with each route, and with and without replies."""
-    seen: set[Problem] = set()
     for route in _ROUTES:
         for hears in (True, False):
             clinic = replace(facts.clinic, hears_replies=hears)
-            someone = replace(facts, route=route, clinic=clinic)
-            for problem in _made(renderer, message, someone):
-                if problem not in seen:
-                    seen.add(problem)
-                    yield problem
+            yield from _made(renderer, message, replace(facts, route=route, clinic=clinic))
+    try:
+        renderer.email(message.name, facts)
+    except ContentError as error:
+        yield from _told(message, "body", error)
 
 
 def instruction_problems(message: Message, facts: Facts, words: Language) -> Iterator[Problem]:
@@ -116,16 +115,13 @@ def _made(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Proble
             else:
                 yield from _leaks(renderer, message, field, text, someone)
     try:
-        email = renderer.email(message.name, facts)
+        subject = renderer.subject(message.name, facts)
+        yield from _leaks(renderer, message, "subject", subject, facts)
+        renderer.document(message.name, facts)
+        if message.front.in_short is not None:
+            renderer.in_short(message, facts)
     except ContentError as error:
         yield from _told(message, "body", error)
-    else:
-        yield from _leaks(renderer, message, "subject", email.subject, facts)
-    if message.front.in_short is not None:
-        try:
-            renderer.in_short(message, facts)
-        except ContentError as error:
-            yield from _told(message, "in_short", error)
 
 
 def _leaks(
@@ -139,9 +135,7 @@ def _leaks(
     text = text.replace(one_line(renderer.crisis_sms(facts)), "")
     for found in beginnings(text, words.not_discreet):
         if found.word not in own and found.word not in facts.clinic.public_name:
-            what = (
-                f'a value puts "{found.word}" in here, and this is not discreet; reword the value'
-            )
+            what = f'a value puts "{found.word}" in here, which is not discreet; reword the value'
             yield message.problem(field, 1, 1, what)
 
 

@@ -1,7 +1,8 @@
 """Checks parsed YAML against a model and says what is wrong in words, with the place."""
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -60,8 +61,18 @@ def validated(model: type[M], file: YamlFile, at: tuple[str, ...] = ()) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _without_slips(error.errors(include_url=False))
     raise BrokenContent(sorted(_problem(model, file, at, detail) for detail in details))
+
+
+def _without_slips(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Leave out keys that are missing only because they are written wrong beside it."""
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    for detail in details:
+        *above, key = detail["loc"] or ("",)
+        beside = [str(loc[-1]) for loc in unknown if list(loc[:-1]) == above]
+        if detail["type"] != "missing" or not difflib.get_close_matches(str(key), beside, 1):
+            yield detail
 
 
 def _problem(

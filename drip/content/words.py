@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -119,11 +119,12 @@ class _Speaker:
 
 
 def _relative_day(moment: datetime, now: datetime, zones: Iterable[ZoneInfo]) -> str:
-    """Today or tomorrow if that is so on the calendar of every zone, else "other"."""
-    ahead = {(moment.astimezone(zone).date() - now.astimezone(zone).date()) for zone in zones}
-    if ahead == {timedelta(0)}:
-        return "today"
-    return "tomorrow" if ahead == {timedelta(days=1)} else "other"
+    """Today or tomorrow if every zone's calendar shows the same two dates, else "other"."""
+    dates = {(moment.astimezone(zone).date(), now.astimezone(zone).date()) for zone in zones}
+    if len(dates) > 1:
+        return "other"
+    session, today = dates.pop()
+    return {0: "today", 1: "tomorrow"}.get((session - today).days, "other")
 
 
 @cache

@@ -36,14 +36,14 @@ class YamlFile:
         what: str,
         *,
         key: bool = False,
-        offset: int = 0,
+        offset: int | None = None,
         severity: Severity = Severity.ERROR,
     ) -> Problem:
-        """A problem at a value, or at its key; `offset` counts characters into a scalar."""
+        """A problem at a value, or at its key; `offset` counts characters into its text."""
         line, column = self.place(loc, key=key, offset=offset)
         return Problem(shown(self.path), line, column, what, severity)
 
-    def place(self, loc: Loc, *, key: bool = False, offset: int = 0) -> tuple[int, int]:
+    def place(self, loc: Loc, *, key: bool = False, offset: int | None = None) -> tuple[int, int]:
         """Line and column, from 1, of a value, of its key, or of the nearest thing above it."""
         # The text is read a second time, and only now: places are needed for problems alone.
         node = YAML(typ="safe", pure=True).compose(self.text)
@@ -56,7 +56,7 @@ class YamlFile:
                 return self.first_line + mark.line, mark.column + 1
             name, node = found
             mark = name.start_mark if key and depth == len(loc) - 1 else node.start_mark
-        if offset and isinstance(node, ScalarNode):
+        if offset is not None and isinstance(node, ScalarNode):
             quoted = node.style in ("'", '"')
             return self.first_line + mark.line, mark.column + 1 + offset + quoted
         return self.first_line + mark.line, mark.column + 1

@@ -60,11 +60,14 @@ class Accepted:
 class Retry:
     """The provider did not take the message; the same may be tried again.
 
-    `after` is in seconds and given only if the provider named a time; `code` is the provider's.
+    `code` is the provider's. `after` is the wait in seconds that the provider, or what is known
+    of its code, asks for. `alert` is for staff: it says what is wrong with the set-up, where
+    that is why, and trying again will not help until it is mended.
     """
 
     code: str
     after: float | None = None
+    alert: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,13 @@ class Rejected:
     """The provider will not take the message. `code` is the provider's own.
 
     `address_is_bad` says that the fault lies with the address, whatever the message;
-    `suppress` that the address must not be messaged again.
+    `suppress` that the address must not be messaged again. `alert` as for Retry.
     """
 
     code: str
     address_is_bad: bool = False
     suppress: bool = False
+    alert: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

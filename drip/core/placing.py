@@ -43,7 +43,7 @@ def place(
     floor = max((out[name] for name in schedule.opening if name in out), default=None)
     for each in _in_order(wanted, schedule, out):
         step = each.step
-        if _is_orphan(step, schedule, placed):
+        if each.timed.reason is None and _is_orphan(step, schedule, placed):
             placed[step.name] = Placed(each.timed.due_at, Reason.GROUP_SKIPPED)
             continue
         told = [goes[name] for name in schedule.coverers.get(step.name, ()) if name in goes]

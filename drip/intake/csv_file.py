@@ -16,6 +16,8 @@ COLUMNS = (
     "booked", "consent", "consent_how", "schedule",
 )  # fmt: skip
 REQUIRED = ("name", "session")
+REJECT_COLUMNS = ("line", "reason")
+"""What a file of rejected lines has before its other columns. Mended, it can be read again."""
 
 _CHUNK = 1 << 20
 
@@ -44,9 +46,11 @@ class CsvFile:
         self._file.seek(0)
         self._reader = csv.reader(self._file, delimiter=delimiter, strict=True)
         try:
-            self.header = tuple(next(self._reader, ()))
+            header = tuple(next(self._reader, ()))
         except csv.Error as error:
             raise InvalidInput(f"{path}:1: this is not a CSV file: {error}.") from None
+        self._skipped = len(REJECT_COLUMNS) if header[:2] == REJECT_COLUMNS else 0
+        self.header = header[self._skipped :]
         self._columns = _columns(path, self.header)
 
     def __iter__(self) -> Iterator[Line]:
@@ -60,7 +64,7 @@ class CsvFile:
             if raw is None:
                 return
             if any(value.strip() for value in raw):
-                yield self._line(tuple(raw))
+                yield self._line(tuple(raw[self._skipped :]))
 
     def close(self) -> None:
         """Close the file."""

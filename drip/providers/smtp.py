@@ -79,7 +79,7 @@ class Smtp:
         try:
             refusal = self._hand_over(outgoing, mail)
         except NoSessionError as failure:
-            down = Retry(failure.code)
+            down = failure.as_answer()
             return down, down
         except LostError as lost:
             self._drop()

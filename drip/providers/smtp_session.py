@@ -13,6 +13,8 @@ _BAD_ADDRESS = frozenset({550, 551, 553})
 _LOGIN = frozenset({530, 534, 535, 538})
 """The server wants a login, or another one: a setting is wrong, not the message."""
 
+_LOGIN_SAID = "the mail server wants a login, or another one: check DRIP_SMTP_URL"
+
 _CLOSING = 421
 _SECONDS_TO_PART = 2.0
 
@@ -25,6 +27,10 @@ class NoSessionError(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+    def as_answer(self) -> Retry:
+        """The answer for every mail that waits for a connection."""
+        return _try_again(self.code)
 
 
 class LostError(Exception):
@@ -144,8 +150,13 @@ def _refusal(code: int) -> Refusal:
     if code == _CLOSING:
         raise LostError(str(code), handed_over=False)
     if code in _LOGIN or code < 500:
-        return Retry(str(code) if code > 0 else "garbled")
+        return _try_again(str(code) if code > 0 else "garbled")
     return Rejected(str(code))
+
+
+def _try_again(code: str) -> Retry:
+    login = code.isdigit() and int(code) in _LOGIN
+    return Retry(code, alert=_LOGIN_SAID if login else None)
 
 
 def _code_of(error: OSError) -> str:

@@ -29,6 +29,8 @@ _TRIED_AGAIN = frozenset(
     {CodeKind.RETRY_ONCE, CodeKind.BACK_OFF, CodeKind.NEXT_DAY, CodeKind.CONFIGURATION}
 )
 
+_SET_UP = frozenset({CodeKind.CONTENT, CodeKind.REGISTRATION, CodeKind.CONFIGURATION})
+
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
@@ -46,7 +48,14 @@ class CodeMeaning:
 
     def as_answer(self) -> Retry | Rejected:
         """The answer of a provider that was refused with this code."""
-        return Retry(self.code, self.wait) if self.may_retry else self.as_rejection()
+        if self.may_retry:
+            return Retry(self.code, self.wait, self.alert)
+        return self.as_rejection()
+
+    @property
+    def alert(self) -> str | None:
+        """What staff must mend before any text goes out, None where it is about this one."""
+        return self.says if self.kind in _SET_UP else None
 
     def as_rejection(self) -> Rejected:
         """The same as a final word: what a message that failed later has come to."""
@@ -54,6 +63,7 @@ class CodeMeaning:
             self.code,
             address_is_bad=self.kind is CodeKind.BAD_ADDRESS,
             suppress=self.kind is CodeKind.SUPPRESS,
+            alert=self.alert,
         )
 
 

@@ -37,7 +37,7 @@ def tell_staff(session: Session, delivery: Delivery, reason: Reason, now: dateti
         tasks.open_task(
             session,
             delivery.clinic_id,
-            key=f"broken:{delivery.message}:{delivery.channel}",
+            key=f"broken:{delivery.message}:{delivery.channel}:{now:%Y-%m-%d}",
             kind="broken_message",
             says=f"The {delivery.channel} of {delivery.message} cannot be made: run `drip check`.",
             urgent=delivery.weight is Weight.ESSENTIAL,
@@ -51,6 +51,21 @@ def tell_staff(session: Session, delivery: Delivery, reason: Reason, now: dateti
     rows = existing_of(deliveries.of_enrollment(session, delivery.enrollment_id))
     if not any(_carries(row, delivery) for row in rows):
         open_call_for(session, delivery, reason, now)
+
+
+def alert_staff(
+    session: Session, delivery: Delivery, provider: str, code: str, alert: str, now: datetime
+) -> None:
+    """Tell staff, once a day, that a provider refuses messages until the set-up is mended."""
+    tasks.open_task(
+        session,
+        delivery.clinic_id,
+        key=f"provider:{provider}:{code}:{now:%Y-%m-%d}",
+        kind="provider_refuses",
+        says=f"{provider} refuses messages ({code}): {alert}",
+        urgent=True,
+        now=now,
+    )
 
 
 def after_rejection(

@@ -83,8 +83,14 @@ def _write(
     settlements: Sequence[Settlement],
     now: datetime,
 ) -> None:
+    found = [each.provider_id for each in settlements if isinstance(each, Accepted)]
     with writing(engine) as session:
-        for (row, attempt), settlement in zip(known, settlements, strict=True):
+        taken = attempts.known_ids(session, found)
+        for (row, attempt), answer in zip(known, settlements, strict=True):
+            settlement = answer
+            if isinstance(answer, Accepted) and answer.provider_id in taken:
+                # The same words to the same number, but an earlier message: not this one's.
+                settlement = Unknown("another attempt has that id")
             match settlement:
                 case Accepted(provider_id):
                     ending = Finished(attempt.id, now, "accepted", provider_id=provider_id)

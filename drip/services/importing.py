@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from drip.errors import InvalidInput
-from drip.intake.csv_file import CsvFile, Line
+from drip.intake.csv_file import REJECT_COLUMNS, CsvFile, Line
 from drip.services.enrolling import Refused, enroll_all
 from drip.services.scope import Scope
 
@@ -44,7 +44,7 @@ def import_csv(
     `on_progress` is called after every commit with the same object that is returned.
     """
     progress = Imported()
-    rejects.unlink(missing_ok=True)
+    _remove(rejects)
     for lines in _batches(file, AT_ONCE):
         _import_batch(scope, lines, file.header, rejects, now, progress)
         progress.last_line = lines[-1].number
@@ -76,13 +76,21 @@ def _import_batch(
         progress.rejects = rejects
 
 
+def _remove(rejects: Path) -> None:
+    """Take away what an earlier import left."""
+    try:
+        rejects.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{rejects} cannot be written: {error.strerror}.") from None
+
+
 def _write_rejects(path: Path, header: Sequence[str], rejected: Iterable[tuple[Line, str]]) -> None:
     try:
         fresh = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             if fresh:
-                writer.writerow(["line", "reason", *header])
+                writer.writerow([*REJECT_COLUMNS, *header])
             writer.writerows([line.number, why, *line.raw] for line, why in rejected)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None

@@ -32,7 +32,7 @@ from drip.core.policy import End, Postpone
 from drip.core.retry import retry_at
 from drip.core.schedule import Channel
 from drip.providers.protocol import Provider
-from drip.services.afterwards import after_rejection, tell_staff
+from drip.services.afterwards import after_rejection, alert_staff, tell_staff
 from drip.services.deciding import Judged, Ready, judge
 from drip.services.journeys import why_stopped
 from drip.store import attempts, deliveries, patients
@@ -133,6 +133,9 @@ class Sender:
             deliveries.record(session, results, now)
             attempts.finish(session, endings)
             for each, result in zip(answered, results, strict=True):
+                match each.answer:
+                    case Retry(code=code, alert=str(alert)) | Rejected(code=code, alert=str(alert)):
+                        alert_staff(session, each.delivery, each.provider, code, alert, now)
                 if isinstance(each.answer, Rejected):
                     after_rejection(session, each.delivery, each.outgoing.to, each.answer, now)
                 elif result.reason is Reason.GAVE_UP:

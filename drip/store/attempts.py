@@ -27,6 +27,16 @@ class Finished:
     provider_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many attempts a provider did not accept for the same reason; `code` is its own."""
+
+    provider: str
+    outcome: Outcome
+    code: str
+    count: int
+
+
 def open(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:  # noqa: A001
     """Note attempts that begin now; gives each delivery's id with its attempt's.
 
@@ -78,6 +88,28 @@ def of_deliveries(session: Session, delivery_ids: Iterable[int]) -> dict[int, li
     for attempt in session.scalars(query.order_by(Attempt.number), execution_options=_FRESH):
         found.setdefault(attempt.delivery_id, []).append(attempt)
     return found
+
+
+def failures(session: Session, clinic_id: int, since: datetime) -> list[Failures]:
+    """The attempts that ended without acceptance since then (UTC), by code, most first."""
+    count = func.count().label("count")
+    query = (
+        select(Attempt.provider, Attempt.outcome, func.coalesce(Attempt.code, ""), count)
+        .where(
+            Attempt.clinic_id == clinic_id,
+            Attempt.finished_at >= since,
+            Attempt.outcome.in_(("rejected", "retry", "unknown")),
+        )
+        .group_by(Attempt.provider, Attempt.outcome, Attempt.code)
+        .order_by(count.desc(), Attempt.provider, Attempt.code)
+    )
+    return [Failures(*row) for row in session.execute(query)]
+
+
+def known_ids(session: Session, provider_ids: Iterable[str]) -> set[str]:
+    """Those of the provider's ids that an attempt has already."""
+    query = select(Attempt.provider_id).where(among(Attempt.provider_id, provider_ids))
+    return {str(known) for known in session.scalars(query)}
 
 
 def last_open(session: Session, delivery_ids: Iterable[int]) -> dict[int, Attempt]:

@@ -1,5 +1,6 @@
 """Enrollments: found, locked, listed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,8 +136,8 @@ def list_page(
 ) -> list[Listed]:
     """A page of a clinic's enrollments, newest first, in one query.
 
-    `search` is a part of the patient's name, phone or email, or of the reference. `after_id` is
-    the last id of the page before.
+    `search` is a part of the patient's name, phone (however it is spaced) or email, or of the
+    reference. `after_id` is the last id of the page before.
     """
     page = (
         select(Enrollment.id)
@@ -151,7 +152,10 @@ def list_page(
         page = page.where(Enrollment.id < after_id)
     if search:
         looked_in = (Patient.name, Patient.phone, Patient.email, Enrollment.reference)
-        page = page.where(or_(*(column.icontains(search, autoescape=True) for column in looked_in)))
+        matches = [column.icontains(search, autoescape=True) for column in looked_in]
+        if (digits := re.sub(r"[\s().+/-]", "", search)).isdigit():
+            matches.append(Patient.phone.contains(digits))
+        page = page.where(or_(*matches))
     chosen = page.cte("page")
     due_at = case((Delivery.status == Status.SCHEDULED, Delivery.due_at))
     stand = (

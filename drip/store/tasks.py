@@ -56,6 +56,12 @@ def list_open(session: Session, clinic_id: int) -> list[Task]:
     return list(session.scalars(query.order_by(Task.urgent.desc(), Task.opened_at, Task.id)))
 
 
+def open_of(session: Session, enrollment_id: int) -> list[Task]:
+    """What is to be done for one enrollment, in the same order."""
+    query = select(Task).where(Task.enrollment_id == enrollment_id, Task.status == "open")
+    return list(session.scalars(query.order_by(Task.urgent.desc(), Task.opened_at, Task.id)))
+
+
 def get(session: Session, task_id: int) -> Task | None:
     """One task, open or done."""
     return session.get(Task, task_id)

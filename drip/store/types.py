@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Integer, Text, bindparam
 from sqlalchemy.engine import Dialect
@@ -85,6 +85,10 @@ class _Among(FunctionElement[bool]):
 
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Self:
+        """A comparison as it is: `... = 1`, which SQLite would be given, hides the index."""
+        return self
 
 
 @compiles(_Among, "postgresql")

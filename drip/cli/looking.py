@@ -1,0 +1,246 @@
+"""`drip list`, `drip show` and `drip status`: what there is, and how it goes."""
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import cast, get_args
+from zoneinfo import ZoneInfo
+
+import click
+
+from drip.app import App
+from drip.cli.enrollment_option import RowId, enrollment_id, names_enrollment
+from drip.cli.printing import as_json, note, print_json, print_table, said
+from drip.content.words import phone_said
+from drip.core.delivery import HANDED_OVER, SAID, Status
+from drip.core.schedule import Channel
+from drip.services.journeys import address_of
+from drip.services.looking import Dossier, Page, Sent, list_enrollments, show_enrollment
+from drip.services.standing import Standing, said_of, standing
+from drip.store.schema import Attempt, EnrollmentStatus
+
+_STATUSES = get_args(EnrollmentStatus)
+_COLOURS = {
+    Status.DELIVERED: "green",
+    Status.ACCEPTED: "green",
+    Status.UNKNOWN: "yellow",
+    Status.HELD: "yellow",
+    Status.UNDELIVERED: "red",
+    Status.FAILED: "red",
+    Status.EXPIRED: "red",
+}
+_ON_TIME = timedelta(minutes=1)
+"""Sending is not called late before that."""
+
+_NAMED = {Channel.SMS: "Texts", Channel.EMAIL: "Emails"}
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only enrollments that stand so.")
+@click.option(
+    "--search", default="", metavar="TEXT", help="A part of the name, phone, email or ref."
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--after",
+    metavar="ID",
+    type=RowId("an enrollment", "give the last ID of the page before"),
+    help="Go on after this one.",
+)
+@as_json
+def list_(status: str | None, search: str, limit: int, after: int | None, as_json: bool) -> None:
+    """List enrollments, the newest first."""
+    scope = App.from_environment().scope
+    page = list_enrollments(
+        scope,
+        status=cast("EnrollmentStatus | None", status),
+        search=search,
+        limit=limit,
+        after=after,
+    )
+    if as_json:
+        print_json(page.as_json())
+    elif page.enrollments:
+        _print_page(page)
+    elif status or search or after:
+        note("No enrollment is like that.")
+    else:
+        note("There are no enrollments yet: `drip enroll` and `drip import` add them.")
+    if page.next_after is not None and not as_json:
+        note(f"There are more: add `--after {page.next_after}`.")
+
+
+@click.command()
+@names_enrollment
+@as_json
+def show(id_: int | None, ref: str | None, as_json: bool) -> None:
+    """Show one enrollment with all its deliveries and attempts."""
+    scope = App.from_environment().scope
+    dossier = show_enrollment(scope, enrollment_id(scope, id_, ref))
+    if as_json:
+        print_json(dossier.as_json())
+        return
+    for line in (*_head(dossier), "", *_timeline(dossier), *_to_do(dossier)):
+        click.echo(line)
+
+
+@click.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Show how deliveries stand, how far sending is behind, and what failed."""
+    app = App.from_environment()
+    found = standing(app.scope, app.clock())
+    if as_json:
+        print_json(found.as_json())
+        return
+    counts = [(each.value, str(found.counts[each])) for each in Status if each in found.counts]
+    if counts:
+        print_table(("Deliveries", "Count"), counts)
+    else:
+        click.echo("There are no deliveries yet.")
+    for line in _standing_lines(found, app.clinic.zone):
+        click.echo(line)
+    if found.failures:
+        rows = [(f.provider, f.outcome, f.code, str(f.count), said_of(f)) for f in found.failures]
+        headers = ("Provider", "Outcome", "Code", "Count", "Meaning")
+        print_table(headers, rows, "Not accepted in the last 24 hours")
+
+
+def _print_page(page: Page) -> None:
+    rows = []
+    for listed in page.enrollments:
+        enrollment, due_at = listed.enrollment, listed.next_due_at
+        sent = sum(count for status, count in listed.counts.items() if status in HANDED_OVER)
+        rows.append(
+            (
+                str(enrollment.id),
+                listed.patient.name,
+                enrollment.session_local.replace("T", " "),
+                enrollment.status,
+                str(sent),
+                _at(due_at, ZoneInfo(enrollment.session_zone)) if due_at is not None else "",
+            )
+        )
+    print_table(("ID", "Patient", "Session", "Status", "Sent", "Next message"), rows)
+
+
+def _head(dossier: Dossier) -> Iterator[str]:
+    """Whose enrollment it is, when the session is, and how the patient can be reached."""
+    enrollment, patient = dossier.enrollment, dossier.patient
+    clinic_zone = ZoneInfo(enrollment.session_zone)
+    yield click.style(f"Enrollment {enrollment.id}: {patient.name}, {enrollment.status}", bold=True)
+    yield _field("Session", f"{said(enrollment.session_at, clinic_zone)} ({clinic_zone})")
+    yield _field("Booked", said(enrollment.booked_at, clinic_zone))
+    for name, moment in (
+        ("Confirmed", enrollment.confirmed_at),
+        ("Ride home", enrollment.ride_arranged_at),
+        ("No-show", enrollment.no_show_at),
+        ("Cancelled", enrollment.cancelled_at),
+    ):
+        if moment is not None:
+            yield _field(name, said(moment, clinic_zone))
+    if enrollment.reference is not None:
+        yield _field("Ref", f"{enrollment.reference} (from {enrollment.source})")
+    yield _field("Schedule", f"{enrollment.schedule}, version {enrollment.schedule_version}")
+    if enrollment.route is not None:
+        yield _field("Route", enrollment.route)
+    yield _field("Language", f"{patient.language}, {patient.wording} wording")
+    for channel in Channel:
+        yield _field(_NAMED[channel], _reach_said(dossier, channel))
+
+
+def _reach_said(dossier: Dossier, channel: Channel) -> str:
+    address = address_of(dossier.patient, channel)
+    why, consent = dossier.reach[channel], dossier.consents.get(channel)
+    if address is None:
+        return SAID[why] if why is not None else ""
+    shown = phone_said(address) if channel is Channel.SMS else address
+    if why is not None:
+        return f"{shown}: {SAID[why]}"
+    if consent is None:
+        return shown
+    return f"{shown}, consent {consent.how} {_day(consent.at, dossier.zone)} ({consent.by_whom})"
+
+
+def _timeline(dossier: Dossier) -> Iterator[str]:
+    """A line for each delivery, and one below it for each attempt."""
+    if not dossier.deliveries:
+        yield "No deliveries."
+        return
+    yield f"Deliveries, on the patient's clock ({dossier.zone}):"
+    wide = max(len(each.delivery.step) for each in dossier.deliveries)
+    for each in dossier.deliveries:
+        row = each.delivery
+        start = f"  {_at(each.at, dossier.zone)}  {row.step:{wide}}  {row.channel:5}  "
+        outcome = f"{row.status}: {each.why}" if each.why else row.status.value
+        lines = _wrapped(outcome, len(start))
+        yield start + click.style(lines[0], fg=_COLOURS.get(row.status))
+        yield from (" " * len(start) + line for line in lines[1:])
+        for attempt in each.attempts:
+            yield click.style(f"{'':20}{_attempt_said(attempt, each)}", dim=True)
+
+
+def _attempt_said(attempt: Attempt, sent: Sent) -> str:
+    said = f"{attempt.provider} {attempt.outcome or 'was asked, and has not answered yet'}"
+    if len(sent.attempts) > 1:
+        said = f"{attempt.number}. {said}"
+    return " ".join(filter(None, (said, attempt.code, attempt.provider_id)))
+
+
+def _to_do(dossier: Dossier) -> Iterator[str]:
+    if not dossier.tasks:
+        return
+    yield ""
+    yield click.style("To do (`drip tasks done ID --by NAME`):", bold=True)
+    for task in dossier.tasks:
+        start = f"  {task.id}  "
+        first, *rest = _wrapped(("URGENT " if task.urgent else "") + task.says, len(start))
+        yield start + first
+        yield from (" " * len(start) + line for line in rest)
+
+
+def _standing_lines(found: Standing, zone: ZoneInfo) -> Iterator[str]:
+    if found.next_due_at is None:
+        yield "Next due    nothing"
+    elif found.lag < _ON_TIME:
+        yield f"Next due    {said(found.next_due_at, zone)} ({zone})"
+    else:
+        late = f"Behind      the oldest due delivery has waited {_span(found.lag)}"
+        yield click.style(f"{late}: does `drip run` run?", fg="red")
+    if found.unknown:
+        yield f"Unknown     {found.unknown}: no answer came back; they may have arrived"
+    urgent = f", {found.urgent_tasks} of them urgent" if found.urgent_tasks else ""
+    yield f"Open tasks  {found.open_tasks}{urgent}" + (": `drip tasks`" if found.open_tasks else "")
+
+
+def _field(name: str, value: str) -> str:
+    first, *rest = _wrapped(value, 12)
+    return "\n".join((f"  {name:10}{first}", *(" " * 12 + line for line in rest)))
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """The text in lines that fit beside an indent; in a pipe it stays one line."""
+    if not sys.stdout.isatty():
+        return [text]
+    width = shutil.get_terminal_size().columns
+    return textwrap.wrap(text, max(width - indent, 20)) or [""]
+
+
+def _at(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d}"
+
+
+def _span(span: timedelta) -> str:
+    """A span of time in its largest unit, as in "3 hours"."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds} seconds"

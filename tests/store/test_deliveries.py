@@ -1,0 +1,510 @@
+"""A delivery is claimed once, sent under a lease, recorded, and never lost."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
+from drip.core.schedule import Channel
+from drip.store import clinics, deliveries
+from drip.store.deliveries import PLANNABLE, Result
+from drip.store.engine import reading, writing
+from drip.store.moves import DELIVERIES, moving
+from drip.store.schema import Delivery
+from tests.store.conftest import Add
+
+Look = Callable[[int], Delivery]
+LEASE = timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_delivery_is_read_as_it_was_written(add: Add, look: Look, now: datetime) -> None:
+    (id_,) = add([{"step": "welcome", "reason": Reason.PAUSED, "status": Status.HELD}])
+    row = look(id_)
+    assert (row.step, row.status, row.reason) == ("welcome", Status.HELD, Reason.PAUSED)
+    assert (row.channel, row.occurrence, row.attempts, row.sender) == (Channel.SMS, 1, 0, "")
+    assert row.due_at == now
+    assert row.sent_at is None
+
+
+def test_inserting_nothing_inserts_nothing(engine: Engine, enrollment_id: int) -> None:
+    with writing(engine) as session:
+        deliveries.insert(session, [])
+        assert deliveries.of_enrollment(session, enrollment_id) == []
+
+
+def test_deliveries_are_listed_by_time(
+    engine: Engine, add: Add, enrollment_id: int, patient_id: int, now: datetime
+) -> None:
+    late, early = add([{"due_at": now + MINUTE}, {"due_at": now}])
+    with reading(engine) as session:
+        for rows in (
+            deliveries.of_enrollment(session, enrollment_id),
+            deliveries.of_patient(session, patient_id),
+            deliveries.of_patients(session, [patient_id, patient_id + 1]),
+        ):
+            assert [row.id for row in rows] == [early, late]
+        assert deliveries.of_patients(session, []) == []
+
+
+# --- The table of moves -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", Status)
+def test_no_move_outside_the_table_touches_a_row(
+    engine: Engine, add: Add, enrollment_id: int, now: datetime, after: Status
+) -> None:
+    ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
+    with writing(engine) as session:
+        statement = moving(after, now).returning(DELIVERIES.c.id)
+        moved = set(session.scalars(statement))
+        standing = {r.id: r.status for r in deliveries.of_enrollment(session, enrollment_id)}
+    assert moved == {ids[before] for before in sources_of(after)}
+    assert standing == {
+        id_: after if before in sources_of(after) else before for before, id_ in ids.items()
+    }
+
+
+def test_asking_for_an_impossible_move_is_a_fault(now: datetime) -> None:
+    with pytest.raises(ValueError, match="a delivery cannot go from delivered to scheduled"):
+        moving(Status.SCHEDULED, now, before={Status.CLAIMED, Status.DELIVERED})
+
+
+@pytest.mark.parametrize("after", sorted(PLANNABLE))
+def test_a_plan_never_moves_what_was_handed_over(
+    engine: Engine, add: Add, now: datetime, after: Status
+) -> None:
+    ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
+    with writing(engine) as session:
+        moved = deliveries.move(session, ids.values(), after, now, Reason.PAUSED)
+    assert moved == {ids[before] for before in sources_of(after) - HANDED_OVER}
+
+
+@pytest.mark.parametrize("after", sorted(set(Status) - PLANNABLE))
+def test_a_plan_cannot_say_that_something_was_sent(
+    engine: Engine, now: datetime, after: Status
+) -> None:
+    with writing(engine) as session, pytest.raises(ValueError, match="a plan cannot put"):
+        deliveries.move(session, [1], after, now)
+
+
+@pytest.mark.parametrize("after", sorted(PLANNABLE))
+def test_replanning_reaches_all_that_was_not_handed_over(
+    engine: Engine, add: Add, look: Look, now: datetime, after: Status
+) -> None:
+    ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
+    later = now + timedelta(days=1)
+    with writing(engine) as session:
+        changed = deliveries.replan(
+            session,
+            [
+                {"id": id_, "status": after, "reason": Reason.CROWDED, "due_at": later}
+                for id_ in ids.values()
+            ],
+            now,
+        )
+    assert changed == {id_ for status, id_ in ids.items() if status not in HANDED_OVER}
+    for before, id_ in ids.items():
+        row = look(id_)
+        if before in HANDED_OVER:
+            assert (row.status, row.reason, row.due_at) == (before, None, now)
+        else:
+            assert (row.status, row.reason, row.due_at) == (after, Reason.CROWDED, later)
+
+
+def test_replanning_takes_a_claimed_delivery_from_its_worker(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    (id_,) = add([{}])
+    with writing(engine) as session:
+        deliveries.claim(session, now, limit=1, lease=LEASE, token="mine")
+    with writing(engine) as session:
+        row = {"id": id_, "status": Status.SCHEDULED, "due_at": now + MINUTE}
+        assert deliveries.replan(session, [row], now) == {id_}
+    with writing(engine) as session:
+        assert deliveries.mark_sending(session, [id_], "mine", now, LEASE) == set()
+    assert look(id_).lease_token is None
+
+
+def test_a_plan_may_do_several_things_at_once(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    ids = add([{}, {}, {"status": Status.CANCELLED}])
+    afters = [Status.HELD, Status.SCHEDULED, Status.SKIPPED]
+    with writing(engine) as session:
+        deliveries.replan(
+            session,
+            [{"id": i, "status": s, "revision": 2} for i, s in zip(ids, afters, strict=True)],
+            now,
+        )
+    assert [look(id_).status for id_ in ids] == afters
+    assert {look(id_).revision for id_ in ids} == {2}
+
+
+# --- Claiming -----------------------------------------------------------------------------------
+
+
+def test_what_is_due_is_claimed_essential_first_then_by_time(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    education, younger, older, future = add(
+        [
+            {"priority": 1, "due_at": now - 9 * MINUTE},
+            {"due_at": now - MINUTE},
+            {"due_at": now - 2 * MINUTE},
+            {"due_at": now + MINUTE},
+        ]
+    )
+    with writing(engine) as session:
+        claimed = deliveries.claim(session, now, limit=10, lease=LEASE, token="mine")
+    assert claimed == [older, younger, education]
+    row = look(older)
+    assert (row.status, row.lease_token, row.lease_until) == (Status.CLAIMED, "mine", now + LEASE)
+    assert look(future).status is Status.SCHEDULED
+
+
+def test_a_claim_takes_no_more_than_its_limit(engine: Engine, add: Add, now: datetime) -> None:
+    essential = add([{"due_at": now - MINUTE} for _ in range(3)])
+    education = add([{"priority": 1} for _ in range(3)])
+    with writing(engine) as session:
+        first = deliveries.claim(session, now, limit=4, lease=LEASE, token="a")
+        second = deliveries.claim(session, now, limit=4, lease=LEASE, token="b")
+        third = deliveries.claim(session, now, limit=4, lease=LEASE, token="c")
+    assert first == [*essential, education[0]]
+    assert second == education[1:]
+    assert third == []
+
+
+def test_a_claim_may_be_for_one_clinic(
+    engine: Engine, add: Add, clinic_id: int, now: datetime
+) -> None:
+    with writing(engine) as session:
+        lake = clinics.upsert(session, "lake", {}, now)
+    ours, theirs = add([{}, {"clinic_id": lake}])
+
+    def claim(clinic: int) -> list[int]:
+        return deliveries.claim(session, now, limit=9, lease=LEASE, token="mine", clinic_id=clinic)
+
+    with writing(engine) as session:
+        assert claim(clinic_id) == [ours]
+        assert claim(clinic_id) == []
+        assert claim(lake) == [theirs]
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.SCHEDULED}))
+def test_only_scheduled_deliveries_are_claimed(
+    engine: Engine, add: Add, now: datetime, status: Status
+) -> None:
+    add([{"status": status}])
+    with writing(engine) as session:
+        assert deliveries.claim(session, now, limit=9, lease=LEASE, token="mine") == []
+
+
+# --- Under a lease ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def claimed(engine: Engine, add: Add, now: datetime) -> list[int]:
+    """Three deliveries under the token `mine`."""
+    add([{}, {}, {}])
+    with writing(engine) as session:
+        return deliveries.claim(session, now, limit=3, lease=LEASE, token="mine")
+
+
+def test_claimed_deliveries_are_loaded_in_the_order_of_the_claim(
+    engine: Engine, claimed: list[int], now: datetime
+) -> None:
+    with reading(engine) as session:
+        rows = deliveries.load_claimed(session, reversed(claimed), "mine", now)
+        assert [row.id for row in rows] == claimed
+        assert deliveries.load_claimed(session, claimed, "another", now) == []
+        assert deliveries.load_claimed(session, claimed, "mine", now + LEASE) == []
+        assert deliveries.load_claimed(session, [], "mine", now) == []
+
+
+def test_sending_is_marked_with_the_attempt_and_its_time(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    later = now + MINUTE
+    with writing(engine) as session:
+        marked = deliveries.mark_sending(session, claimed[:2], "mine", later, LEASE)
+    assert marked == set(claimed[:2])
+    row = look(claimed[0])
+    assert (row.status, row.attempts, row.sent_at) == (Status.SENDING, 1, later)
+    assert (row.lease_token, row.lease_until) == ("mine", later + LEASE)
+    assert look(claimed[2]).status is Status.CLAIMED
+
+
+def test_the_time_of_sending_is_that_of_the_last_hand_over(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    id_, again = claimed[0], now + timedelta(hours=1)
+    with writing(engine) as session:
+        deliveries.mark_sending(session, [id_], "mine", now, LEASE)
+        retry = Result(id_, Status.SCHEDULED, due_at=again, reason=Reason.RETRYING)
+        deliveries.record(session, [retry], now)
+        deliveries.claim(session, again, limit=1, lease=LEASE, token="next")
+        deliveries.mark_sending(session, [id_], "next", again, LEASE)
+    assert (look(id_).sent_at, look(id_).attempts) == (again, 2)
+
+
+def test_who_lost_the_lease_may_not_send(engine: Engine, claimed: list[int], now: datetime) -> None:
+    with writing(engine) as session:
+        assert deliveries.mark_sending(session, claimed, "another", now, LEASE) == set()
+        assert deliveries.mark_sending(session, claimed, "mine", now + LEASE, LEASE) == set()
+
+
+def test_the_same_delivery_is_marked_once(
+    engine: Engine, claimed: list[int], now: datetime
+) -> None:
+    with writing(engine) as session:
+        assert deliveries.mark_sending(session, claimed, "mine", now, LEASE) == set(claimed)
+        assert deliveries.mark_sending(session, claimed, "mine", now, LEASE) == set()
+
+
+def test_what_is_given_back_may_be_claimed_by_another(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    with writing(engine) as session:
+        assert deliveries.give_back(session, claimed, "another", now) == set()
+        assert deliveries.give_back(session, claimed, "mine", now) == set(claimed)
+    assert look(claimed[0]).lease_token is None
+    with writing(engine) as session:
+        again = deliveries.claim(session, now, limit=9, lease=LEASE, token="next")
+    assert again == claimed
+
+
+def test_what_is_sending_cannot_be_given_back(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    with writing(engine) as session:
+        deliveries.mark_sending(session, claimed, "mine", now, LEASE)
+        assert deliveries.give_back(session, claimed, "mine", now) == set()
+    assert look(claimed[0]).status is Status.SENDING
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, Status.EXPIRED, Status.CANCELLED, Status.HELD])
+def test_a_claimed_delivery_is_ended_with_a_reason(
+    engine: Engine, claimed: list[int], look: Look, now: datetime, status: Status
+) -> None:
+    id_ = claimed[0]
+    with writing(engine) as session:
+        other = deliveries.end_claimed(session, id_, "another", status, Reason.STOPPED, now)
+        ours = deliveries.end_claimed(session, id_, "mine", status, Reason.STOPPED, now)
+        again = deliveries.end_claimed(session, id_, "mine", status, Reason.STOPPED, now)
+    assert (other, ours, again) == (False, True, False)
+    row = look(id_)
+    assert (row.status, row.reason, row.lease_token) == (status, Reason.STOPPED, None)
+
+
+def test_a_claimed_delivery_is_put_off(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    id_, later = claimed[0], now + timedelta(hours=2)
+    with writing(engine) as session:
+        other = deliveries.postpone(session, id_, "another", later, Reason.CROWDED, now)
+        ours = deliveries.postpone(session, id_, "mine", later, Reason.CROWDED, now)
+    assert (other, ours) == (False, True)
+    row = look(id_)
+    assert (row.status, row.due_at, row.planned_at) == (Status.SCHEDULED, later, now)
+    assert (row.reason, row.lease_until) == (Reason.CROWDED, None)
+
+
+# --- Recording ----------------------------------------------------------------------------------
+
+
+def test_answers_of_every_kind_are_recorded_at_once(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    taken, busy, refused, silent = add([{"status": Status.SENDING, "lease_until": now}] * 4)
+    later = now + timedelta(minutes=2)
+    results = [
+        Result(taken, Status.ACCEPTED, "twilio", "SM1"),
+        Result(busy, Status.SCHEDULED, "twilio", due_at=later, reason=Reason.RETRYING),
+        Result(refused, Status.FAILED, "twilio", reason=Reason.GAVE_UP),
+        Result(silent, Status.UNKNOWN, "twilio"),
+    ]
+    with writing(engine) as session:
+        moved = deliveries.record(session, results, now)
+    assert moved == {taken, busy, refused, silent}
+    row = look(taken)
+    assert (row.status, row.provider, row.provider_id) == (Status.ACCEPTED, "twilio", "SM1")
+    row = look(busy)
+    assert (row.status, row.due_at, row.reason) == (Status.SCHEDULED, later, Reason.RETRYING)
+    row = look(refused)
+    assert (row.status, row.reason) == (Status.FAILED, Reason.GAVE_UP)
+    row = look(silent)
+    assert (row.status, row.lease_until) == (Status.UNKNOWN, None)
+
+
+@pytest.mark.parametrize("after", sorted(HANDED_OVER - {Status.SENDING} | {Status.SCHEDULED}))
+def test_an_answer_moves_only_what_it_may(
+    engine: Engine, add: Add, now: datetime, after: Status
+) -> None:
+    ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
+    results = [Result(id_, after, due_at=now) for id_ in ids.values()]
+    with writing(engine) as session:
+        moved = deliveries.record(session, results, now)
+    assert moved == {ids[before] for before in sources_of(after) & HANDED_OVER}
+
+
+def test_an_answer_that_comes_after_the_rescue_is_kept(
+    engine: Engine, claimed: list[int], look: Look, now: datetime
+) -> None:
+    id_, late = claimed[0], now + 2 * LEASE
+    with writing(engine) as session:
+        deliveries.mark_sending(session, [id_], "mine", now, LEASE)
+    with writing(engine) as session:
+        assert deliveries.rescue(session, late).unknown == [id_]
+    with writing(engine) as session:
+        answer = Result(id_, Status.ACCEPTED, "twilio", "SM1")
+        assert deliveries.record(session, [answer], late) == {id_}
+    assert (look(id_).status, look(id_).provider_id) == (Status.ACCEPTED, "SM1")
+
+
+def test_a_receipt_that_came_first_is_not_undone(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    (id_,) = add([{"status": Status.SENDING}])
+    with writing(engine) as session:
+        assert deliveries.record(session, [Result(id_, Status.DELIVERED)], now) == {id_}
+        late = Result(id_, Status.ACCEPTED, "twilio", "SM1")
+        assert deliveries.record(session, [late], now) == set()
+    assert look(id_).status is Status.DELIVERED
+
+
+def test_a_receipt_keeps_what_is_known_of_the_provider(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    (id_,) = add([{"status": Status.ACCEPTED, "provider_id": "SM1"}])
+    with writing(engine) as session:
+        deliveries.record(session, [Result(id_, Status.DELIVERED)], now)
+    assert look(id_).provider_id == "SM1"
+
+
+def test_a_retry_needs_a_time(engine: Engine, add: Add, now: datetime) -> None:
+    (id_,) = add([{"status": Status.SENDING}])
+    with writing(engine) as session, pytest.raises(ValueError, match="needs a due_at"):
+        deliveries.record(session, [Result(id_, Status.SCHEDULED)], now)
+
+
+def test_recording_nothing_does_nothing(engine: Engine, now: datetime) -> None:
+    with writing(engine) as session:
+        assert deliveries.record(session, [], now) == set()
+        assert deliveries.replan(session, [], now) == set()
+
+
+# --- Keeping house ------------------------------------------------------------------------------
+
+
+def test_lapsed_leases_are_rescued_and_others_left(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    past, future = now - MINUTE, now + MINUTE
+    rows = [
+        {"status": status, "lease_token": "dead", "lease_until": until}
+        for status in (Status.CLAIMED, Status.SENDING)
+        for until in (past, now, future)
+    ]
+    ids = add(rows)
+    with writing(engine) as session:
+        rescued = deliveries.rescue(session, now)
+    assert (rescued.given_back, rescued.unknown) == (2, [ids[3], ids[4]])
+    assert [look(id_).status for id_ in ids] == [
+        Status.SCHEDULED,
+        Status.SCHEDULED,
+        Status.CLAIMED,
+        Status.UNKNOWN,
+        Status.UNKNOWN,
+        Status.SENDING,
+    ]
+    assert look(ids[0]).lease_token is None
+
+
+def test_what_is_past_its_until_expires(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    ids = dict(zip(Status, add({"status": s, "until": now} for s in Status), strict=True))
+    (in_time,) = add([{"until": now + MINUTE}])
+    with writing(engine) as session:
+        expired = deliveries.expire(session, now)
+    assert {row.id for row in expired} == {ids[Status.SCHEDULED], ids[Status.HELD]}
+    assert {(row.status, row.reason) for row in expired} == {(Status.EXPIRED, Reason.UNTIL_PASSED)}
+    assert look(in_time).status is Status.SCHEDULED
+
+
+def test_expiring_goes_by_portions(engine: Engine, add: Add, now: datetime) -> None:
+    add([{"until": now}] * 5)
+    with writing(engine) as session:
+        portions = [len(deliveries.expire(session, now, limit=2)) for _ in range(4)]
+    assert portions == [2, 2, 1, 0]
+
+
+def test_unknown_deliveries_are_asked_for_longest_first(
+    engine: Engine, add: Add, now: datetime
+) -> None:
+    young, old, email, fresh, _ = add(
+        [
+            {"status": Status.UNKNOWN, "updated_at": now - 2 * MINUTE},
+            {"status": Status.UNKNOWN, "updated_at": now - 3 * MINUTE},
+            {
+                "status": Status.UNKNOWN,
+                "updated_at": now - 4 * MINUTE,
+                "channel": Channel.EMAIL,
+            },
+            {"status": Status.UNKNOWN, "updated_at": now},
+            {"status": Status.SENDING, "updated_at": now - 9 * MINUTE},
+        ]
+    )
+
+    def ask(limit: int = 9, channel: Channel | None = None) -> list[int]:
+        rows = deliveries.unknown(session, before=now - MINUTE, limit=limit, channel=channel)
+        return [row.id for row in rows]
+
+    with writing(engine) as session:
+        assert ask() == [email, old, young]
+        assert ask(channel=Channel.SMS) == [old, young]
+        assert ask(limit=1) == [email]
+        deliveries.ask_later(session, [email, old], now)
+        assert ask() == [young]
+        rows = deliveries.unknown(session, before=now, limit=9)
+        assert {row.id for row in rows} == {young, old, email, fresh}
+
+
+def test_the_next_due_time_is_that_of_scheduled_deliveries(
+    engine: Engine, add: Add, now: datetime
+) -> None:
+    with reading(engine) as session:
+        assert deliveries.next_due_at(session) is None
+        assert deliveries.oldest_due(session, now) is None
+    add(
+        [
+            {"status": Status.CLAIMED, "due_at": now - 5 * MINUTE},
+            {"due_at": now + 3 * MINUTE},
+            {"due_at": now + 2 * MINUTE, "priority": 1},
+        ]
+    )
+    with reading(engine) as session:
+        assert deliveries.next_due_at(session) == now + 2 * MINUTE
+        assert deliveries.oldest_due(session, now) is None
+        assert deliveries.oldest_due(session, now + 3 * MINUTE) == now + 2 * MINUTE
+
+
+def test_deliveries_are_counted_by_status(
+    engine: Engine, add: Add, clinic_id: int, now: datetime
+) -> None:
+    add([{}, {}, {"status": Status.FAILED}])
+    with reading(engine) as session:
+        assert deliveries.counts(session, clinic_id) == {Status.SCHEDULED: 2, Status.FAILED: 1}
+        assert deliveries.counts(session, clinic_id + 1) == {}
+
+
+def test_what_ended_unsent_may_be_planned_anew(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    ids = add({"status": status} for status in sorted(NEVER_SENT))
+    with writing(engine) as session:
+        assert deliveries.move(session, ids, Status.SCHEDULED, now) == set(ids)
+    assert {look(id_).status for id_ in ids} == {Status.SCHEDULED}
