@@ -1,8 +1,5 @@
 """`drip list`, `drip show` and `drip status`: what there is, and how it goes."""
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import cast, get_args
@@ -12,7 +9,7 @@ import click
 
 from drip.app import App
 from drip.cli.enrollment_option import RowId, enrollment_id, names_enrollment
-from drip.cli.printing import as_json, note, print_json, print_table, said
+from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
 from drip.core.delivery import HANDED_OVER, SAID, Status
 from drip.core.schedule import Channel
@@ -175,7 +172,7 @@ def _timeline(dossier: Dossier) -> Iterator[str]:
         row = each.delivery
         start = f"  {_at(each.at, dossier.zone)}  {row.step:{wide}}  {row.channel:5}  "
         outcome = f"{row.status}: {each.why}" if each.why else row.status.value
-        lines = _wrapped(outcome, len(start))
+        lines = wrapped(outcome, len(start))
         yield start + click.style(lines[0], fg=_COLOURS.get(row.status))
         yield from (" " * len(start) + line for line in lines[1:])
         for attempt in each.attempts:
@@ -196,7 +193,7 @@ def _to_do(dossier: Dossier) -> Iterator[str]:
     yield click.style("To do (`drip tasks done ID --by NAME`):", bold=True)
     for task in dossier.tasks:
         start = f"  {task.id}  "
-        first, *rest = _wrapped(("URGENT " if task.urgent else "") + task.says, len(start))
+        first, *rest = wrapped(("URGENT " if task.urgent else "") + task.says, len(start))
         yield start + first
         yield from (" " * len(start) + line for line in rest)
 
@@ -216,16 +213,8 @@ def _standing_lines(found: Standing, zone: ZoneInfo) -> Iterator[str]:
 
 
 def _field(name: str, value: str) -> str:
-    first, *rest = _wrapped(value, 12)
+    first, *rest = wrapped(value, 12)
     return "\n".join((f"  {name:10}{first}", *(" " * 12 + line for line in rest)))
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    """The text in lines that fit beside an indent; in a pipe it stays one line."""
-    if not sys.stdout.isatty():
-        return [text]
-    width = shutil.get_terminal_size().columns
-    return textwrap.wrap(text, max(width - indent, 20)) or [""]
 
 
 def _at(moment: datetime, zone: ZoneInfo) -> str:

@@ -1,7 +1,9 @@
 """How results are shown: tables for a person, plain lines in a pipe, JSON for a script."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,6 +37,14 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: st
 def said(moment: datetime | None, zone: ZoneInfo) -> str:
     """A moment on the clock of a zone, as in "Thu 2026-12-10 09:00"; "" for none."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """The text in lines that fit beside an indent; in a pipe it stays one line."""
+    if not sys.stdout.isatty():
+        return [text]
+    room = shutil.get_terminal_size().columns - indent
+    return textwrap.wrap(text, max(room, 20), break_on_hyphens=False) or [""]
 
 
 def note(text: str) -> None:

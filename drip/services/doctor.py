@@ -1,18 +1,17 @@
 """What may be wrong with a set-up, each with how to mend it. Nothing is sent or changed."""
 
+import re
 import sys
 import tempfile
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
 from drip.config import ENV_FILE, Origin, Settings, origins
 from drip.content.checks import check
@@ -38,6 +37,10 @@ _OLD_ZONES = 2
 
 _SMTP_SECONDS = 5.0
 _SAMPLE_FIELDS = ("name", "public_name", "phone", "email", "address")
+_IN_ADDRESS = re.compile(r"(?<=://)([^:/@]*):.*@")
+_IN_QUERY = re.compile(r"(pass\w*=)[^&]*", re.IGNORECASE)
+"""Where passwords stand in the address of a server."""
+
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -217,7 +220,7 @@ def _sample_left(clinic: Clinic, settings: Settings) -> Findings:
 
 
 def _outbox(settings: Settings, folder: Path) -> Findings:
-    providers = {"Texts": settings.sms_provider, "Emails": settings.email_provider}
+    providers = {"texts": settings.sms_provider, "emails": settings.email_provider}
     named = " and ".join(what for what, provider in providers.items() if provider == "outbox")
     if not named:
         return
@@ -229,8 +232,8 @@ def _outbox(settings: Settings, folder: Path) -> Findings:
         mend = "Make it a folder that this user may write, or set DRIP_OUTBOX_DIR to another."
         yield _problem(f"The outbox {settings.outbox_dir} cannot be written.", mend)
         return
-    says = f"{named} go to the folder {settings.outbox_dir} and to nobody else."
-    yield _warning(says.capitalize(), "Set a provider in .env when you are ready to send.")
+    says = f"The {named} go to the folder {settings.outbox_dir} and to nobody else."
+    yield _warning(says, "Set a provider in .env when you are ready to send.")
 
 
 def _twilio(settings: Settings) -> Findings:
@@ -301,10 +304,7 @@ def _masked(value: object) -> str:
     secret = value.get_secret_value()
     if "://" not in secret:
         return "(set, not shown)"
-    try:
-        return make_url(secret).render_as_string(hide_password=True)
-    except (DripError, ValueError):
-        return f"{urlsplit(secret).scheme}://(not shown)"
+    return _IN_QUERY.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", secret))
 
 
 def _sentence(error: DripError) -> str:

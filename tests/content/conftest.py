@@ -64,6 +64,17 @@ def change(own: ContentDir, write: Write) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def place_of(tmp_path: Path) -> Callable[[str, str], str]:
+    """Where some words first stand in a file of the clinic's own folder: "line:column"."""
+
+    def find(name: str, words: str) -> str:
+        before = (tmp_path / name).read_text(encoding="utf-8").partition(words)[0]
+        return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+    return find
+
+
+@pytest.fixture
 def clinic() -> Clinic:
     """River Clinic in New York."""
     return sample_clinic()

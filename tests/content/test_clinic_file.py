@@ -29,7 +29,7 @@ def test_the_sample_is_river_clinic_in_new_york() -> None:
 
 
 def test_hours_may_differ_by_weekday_and_a_day_may_be_closed(change: Callable[..., Path]) -> None:
-    days = "monday tuesday wednesday thursday friday".split()
+    days = ["monday", "tuesday", "wednesday", "thursday", "friday"]
     hours = "".join(f'  {day}: "08:30-18:00"\n' for day in days)
     rest = '  saturday: "10:00-24:00"\n  sunday: closed\n'
     path = change("clinic.yaml", ('send_window: "09:00-20:00"\n', f"send_window:\n{hours}{rest}"))
@@ -60,7 +60,9 @@ def test_the_clinics_own_words_and_replies_are_taken(change: Callable[..., Path]
 def test_a_phone_number_is_read_with_the_clinics_country(
     change: Callable[..., Path], written: str, country: str, number: str | None
 ) -> None:
-    path = change("clinic.yaml", ("+1 212 555 0100", written), ("country: US", f"country: {country}"))
+    path = change(
+        "clinic.yaml", ("+1 212 555 0100", written), ("country: US", f"country: {country}")
+    )
     if number is None:
         with pytest.raises(ContentError, match="is not a phone number"):
             load_clinic(path)

@@ -46,7 +46,9 @@ def test_a_value_is_one_line_without_control_or_direction_marks(value: str) -> N
     line = one_line(value)
     assert len(line.splitlines()) <= 1
     assert line == line.strip()
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]", line)
+    assert not re.search(
+        "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]", line
+    )
     assert one_line(line) == line
 
 

@@ -92,10 +92,36 @@ LINES = st.lists(
     st.tuples(
         st.integers(0, 4),
         st.sampled_from(
-            "a: b|b: 1|c:|- x|- a: b|# no|d: 'q'|e: |f: [x, y]|text|: |-|g: \"z\" # n|h: x: y|é: 1|"
-            "i: true|j: ~|k: 10 days|l: 'a|m: b #c|n: # c|a: |p: - q|  r: s||---|? x|o: !t u".split(
-                "|"
-            )
+            [
+                "a: b",
+                "b: 1",
+                "c:",
+                "- x",
+                "- a: b",
+                "# no",
+                "d: 'q'",
+                "e: ",
+                "f: [x, y]",
+                "text",
+                ": ",
+                "-",
+                'g: "z" # n',
+                "h: x: y",
+                "é: 1",
+                "i: true",
+                "j: ~",
+                "k: 10 days",
+                "l: 'a",
+                "m: b #c",
+                "n: # c",
+                "a: ",
+                "p: - q",
+                "  r: s",
+                "",
+                "---",
+                "? x",
+                "o: !t u",
+            ]
         ),
     ),
     max_size=8,

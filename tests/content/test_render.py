@@ -64,7 +64,10 @@ def test_the_discreet_wording_stands_in_where_there_is_no_plain_one(
 def test_an_invitation_to_reply_stands_only_where_replies_are_heard(
     message: Message, facts: Facts, hears: bool, said: str
 ) -> None:
-    renderer = message('{{ invite("Reply RIDE when it is set.") }}', sms='{{ invite("Reply RIDE when it is set.") }}')
+    renderer = message(
+        '{{ invite("Reply RIDE when it is set.") }}',
+        sms='{{ invite("Reply RIDE when it is set.") }}',
+    )
     someone = replace(facts, clinic=replace(facts.clinic, hears_replies=hears))
     assert renderer.sms("note", someone).body == said
     assert said in renderer.email_text("note", someone)
@@ -78,7 +81,9 @@ def test_the_clinics_own_instructions_come_before_the_defaults(
     text = renderer.email_text("note", replace(facts, clinic=own))
     assert "Eat nothing after 6 AM." in text
     assert "Do not drive until your care team says you can." in text
-    assert "Follow the plan your prescriber gave you about food." in renderer.email_text("note", facts)
+    assert "Follow the plan your prescriber gave you about food." in renderer.email_text(
+        "note", facts
+    )
 
 
 def test_when_the_visit_is_follows_the_moment_of_sending(message: Message, facts: Facts) -> None:
@@ -115,7 +120,9 @@ def test_every_education_message_before_the_session_can_be_put_in_short(
     renderer: Renderer, content: ContentDir
 ) -> None:
     steps = load_schedule(content, "ketamine-first-session").steps
-    early = [s for s in steps if not s.essential and s.when.days < 0 or s.when.anchor == "booking"]
+    early = [
+        s for s in steps if (not s.essential and s.when.days < 0) or s.when.anchor == "booking"
+    ]
     for step in early:
         if not step.essential:
             for language in ("en", "es"):
@@ -123,7 +130,8 @@ def test_every_education_message_before_the_session_can_be_put_in_short(
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("welcome", "PUBLISH"), ("rescheduled", "PUBLISH"), ("cancelled", "CANCEL")]
+    ("name", "method"),
+    [("welcome", "PUBLISH"), ("rescheduled", "PUBLISH"), ("cancelled", "CANCEL")],
 )
 def test_some_emails_carry_the_calendar_file(
     renderer: Renderer, facts: Facts, name: str, method: str
@@ -224,7 +232,9 @@ NAMES_OF_PEOPLE = st.one_of(
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a_name_adds_no_markup_link_line_or_code(facts: Facts, renderer: Renderer, name: str) -> None:
+def test_a_name_adds_no_markup_link_line_or_code(
+    facts: Facts, renderer: Renderer, name: str
+) -> None:
     usual, odd = _emails(renderer, facts, name)
     assert _tags(odd.html) == _tags(usual.html)
     assert odd.text.count("\n") == usual.text.count("\n")
