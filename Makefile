@@ -61,5 +61,5 @@ if [ -x $(BIN)/uv ]; then \
 	$(INSTALL) --require-hashes -r $(1) && $(INSTALL) --no-deps -e .; \
 else \
 	$(BIN)/pip install --quiet --require-hashes -r $(1) && $(BIN)/pip install --quiet --no-deps -e .; \
-fi
+fi && $(BIN)/python -m compileall -q drip
 endef
