@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -44,8 +44,7 @@ def demo(out: Path, as_json: bool) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     _prepare(out)
     clinic = sample_clinic()
-    start = system_clock().astimezone(clinic.zone)
-    start = start.replace(hour=_START, minute=0, second=0, microsecond=0).astimezone(UTC)
+    start = _next_monday(system_clock().astimezone(clinic.zone))
     content = content_dir()
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'demo.db'}")
@@ -64,6 +63,12 @@ def demo(out: Path, as_json: bool) -> None:
         click.echo()
     sent = sum(len(happening.channels) for sample in people for happening in sample.timeline)
     click.echo(f"{sent} messages were sent into {out}: open {out / 'index.html'} to read them.")
+
+
+def _next_monday(now: datetime) -> datetime:
+    """A working day to begin on, so that the sample sessions fall on working days too; in UTC."""
+    monday = now + timedelta(days=7 - now.weekday())
+    return monday.replace(hour=_START, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def _prepare(out: Path) -> None:

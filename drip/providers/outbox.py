@@ -157,12 +157,11 @@ def _row(outgoing: Outgoing, names: Sequence[str], now: datetime) -> str:
     content = outgoing.content
     shown = content.subject if isinstance(content, EmailContent) else content.body
     words = " ".join(shown.split())
-    short = words if len(words) <= 100 else words[:99] + "…"
     links = " ".join(f'<a href="{name}">{name.rpartition(".")[2]}</a>' for name in names)
     return (
         f'<tr id="delivery-{outgoing.delivery_id}"><td>{now:%Y-%m-%d %H:%M:%S}'
         f"<td><bdi>{escape(outgoing.to)}</bdi><td>{outgoing.channel}"
-        f"<td><bdi>{escape(short)}</bdi> {links}\n"
+        f"<td><bdi>{escape(words)}</bdi> {links}\n"
     )
 
 

@@ -49,7 +49,7 @@ def samples() -> list[Sample]:
     """Four patients: on time, at short notice, moved, and one who stops the texts."""
 
     def move(scope: Scope, id_: int, now: datetime) -> None:
-        local = now.astimezone(scope.clinic.zone) + timedelta(days=9)
+        local = now.astimezone(scope.clinic.zone) + timedelta(days=10)
         changing.reschedule(scope, id_, local.replace(hour=13, minute=30), now)
 
     def stop(scope: Scope, id_: int, now: datetime) -> None:
@@ -76,7 +76,7 @@ def samples() -> list[Sample]:
             (15, 0),
         ),
         Sample(
-            "session moved after five days",
+            "session moved after four days",
             {
                 "name": "Amina Diallo",
                 "phone": "+13125550103",
@@ -86,7 +86,7 @@ def samples() -> list[Sample]:
             },
             timedelta(days=8),
             (7, 0),
-            [(timedelta(days=5), "the clinic moves the session", move)],
+            [(timedelta(days=4), "the clinic moves the session", move)],
         ),
         Sample(
             "stops the texts after two days",
