@@ -10,6 +10,7 @@ import click
 from drip.app import App
 from drip.cli.preview import SCHEDULE
 from drip.cli.printing import as_json, note, print_json, warn
+from drip.content.schedule_file import load_schedule
 from drip.errors import DripError, InvalidInput
 from drip.intake.booking import Defaults
 from drip.intake.csv_file import COLUMNS, CsvFile, count_lines
@@ -53,7 +54,7 @@ def csv(
     rejects = rejects or file.with_name(f"{file.stem}.rejects.csv")
     if rejects.resolve() == file.resolve():
         raise InvalidInput(f"--rejects names {file} itself: give another file.")
-    app.content.schedule(schedule)
+    load_schedule(app.content, schedule)  # wrong for one is wrong for all
     defaults = Defaults(
         country=clinic.country,
         zone=clinic.zone,

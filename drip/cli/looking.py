@@ -176,14 +176,14 @@ def _timeline(dossier: Dossier) -> Iterator[str]:
         yield start + click.style(lines[0], fg=_COLOURS.get(row.status))
         yield from (" " * len(start) + line for line in lines[1:])
         for attempt in each.attempts:
-            yield click.style(f"{'':20}{_attempt_said(attempt, each)}", dim=True)
+            yield click.style(f"{'':20}{_attempt_said(attempt, each, dossier.zone)}", dim=True)
 
 
-def _attempt_said(attempt: Attempt, sent: Sent) -> str:
-    said = f"{attempt.provider} {attempt.outcome or 'was asked, and has not answered yet'}"
-    if len(sent.attempts) > 1:
-        said = f"{attempt.number}. {said}"
-    return " ".join(filter(None, (said, attempt.code, attempt.provider_id)))
+def _attempt_said(attempt: Attempt, sent: Sent, zone: ZoneInfo) -> str:
+    answer = attempt.outcome or "was asked, and has not answered yet"
+    words = (attempt.provider, answer, attempt.code, attempt.provider_id)
+    said = " ".join(word for word in words if word)
+    return said if len(sent.attempts) == 1 else f"{_at(attempt.started_at, zone)}  {said}"
 
 
 def _to_do(dossier: Dossier) -> Iterator[str]:

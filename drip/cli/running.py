@@ -30,7 +30,8 @@ def run(log_json: bool) -> None:
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
+        # From another thread: this one may be inside `stop`, holding its lock.
+        threading.Thread(target=stop.set).start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)

@@ -4,7 +4,7 @@ import click
 
 from drip.app import App
 from drip.cli.enrollment_option import RowId
-from drip.cli.printing import as_json, note, print_json, print_table, said
+from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
 from drip.services.doing import ToDo, finish_task, open_tasks, show_task
 
@@ -42,7 +42,8 @@ def show(id_: int, as_json: bool) -> None:
         print_json(todo.as_json(zone))
         return
     task, patient, enrollment = todo.task, todo.patient, todo.enrollment
-    click.secho(f"Task {task.id}: {task.says}", bold=True)
+    for line in wrapped(f"Task {task.id}: {task.says}", 0):
+        click.secho(line, bold=True)
     urgent = ", urgent" if task.urgent and task.status == "open" else ""
     rows = [("Status", f"{task.status}{urgent}"), ("Since", said(task.opened_at, zone))]
     if patient is not None:

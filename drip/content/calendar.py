@@ -1,12 +1,14 @@
 """The visit as an iCalendar file (RFC 5545)."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from drip.core.clinic import Clinic
 from drip.core.outgoing import CalendarFile
 
 _MAKER = "-//Drip//Visits//EN"
+_AROUND = timedelta(days=400)
+"""How far round the visit the file knows the clock changes of its zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,5 +55,6 @@ def visit_file(visit: Visit, now: datetime) -> CalendarFile:
     calendar.add("version", "2.0")
     calendar.add("method", method)
     calendar.add_component(event)
-    calendar.add_missing_timezones()
+    day = visit.session_at.date()
+    calendar.add_missing_timezones(first_date=day - _AROUND, last_date=day + _AROUND)
     return CalendarFile(method, calendar.to_ical())

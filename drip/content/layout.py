@@ -1,7 +1,7 @@
 """The layout round every email: public name above; phone, address and how to stop below."""
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from css_inline import CSSInliner
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
@@ -17,8 +17,7 @@ from drip.core.clinic import Clinic
 from drip.errors import ContentError
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What the layout says around the body of an email.
 
     `preheader` is what a list of mails or a lock screen shows beside the subject: it is discreet

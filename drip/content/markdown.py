@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKS = re.compile(r"([!#&()*+.<=>\[\\\]_`{|}~-])")
+"""What may mean something in Markdown, at the beginning of a line or within it."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 """Marks that would turn round the text behind them."""
@@ -22,12 +24,12 @@ def one_line(value: str) -> str:
         value = "".join(
             " " if unicodedata.category(c) in _HIDDEN else c for c in value if c not in _BIDI
         )
-    return " ".join("".join(c if c >= " " and c != "\x7f" else " " for c in value).split())
+    return " ".join(_CONTROL.sub(" ", value).split())
 
 
 def escaped(value: str) -> str:
     """A value as Markdown that reads as the value itself and as nothing more."""
-    return _PUNCTUATION.sub(r"\\\1", one_line(value))
+    return _MARKS.sub(r"\\\1", one_line(value))
 
 
 class Document:

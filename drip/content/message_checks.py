@@ -36,8 +36,9 @@ def message_problems(message: Message, words: Language) -> Iterator[Problem]:
 
 def sent_problems(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Problem]:
     """What goes wrong when a message is made: with each route, and with and without replies."""
-    for route in _ROUTES:
-        for hears in (True, False):
+    used = {use.part or use.name for field in FIELDS for use in _uses(message, field)}
+    for route in _ROUTES if "route" in used else ("",):
+        for hears in (True, False) if "invite" in used else (False,):
             clinic = replace(facts.clinic, hears_replies=hears)
             yield from _made(renderer, message, replace(facts, route=route, clinic=clinic))
     try:

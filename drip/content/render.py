@@ -61,6 +61,7 @@ class Renderer:
         self._templates: dict[tuple[str, str, str], MessageTemplate] = {}
         self._languages: dict[str, Language] = {}
         self._crisis: dict[str, CrisisLines] = {}
+        self._latest: tuple[Facts, dict[str, Any]] | None = None
         self._layout = Layout(content)
 
     def sms(self, name: str, facts: Facts, *, test: bool = False) -> SmsContent:
@@ -157,6 +158,13 @@ class Renderer:
         return self._crisis[country]
 
     def _values(self, facts: Facts) -> dict[str, Any]:
+        # Subject and body of an email are made from the same facts, one after the other.
+        latest = self._latest
+        if latest is None or latest[0] is not facts:
+            self._latest = latest = facts, self._new_values(facts)
+        return dict(latest[1])
+
+    def _new_values(self, facts: Facts) -> dict[str, Any]:
         words, clinic = self.language(facts.language), facts.clinic
         blanks = clinic_blanks(clinic)
         session = session_words(words, clinic, facts.session_at, facts.zone, facts.now, facts.route)

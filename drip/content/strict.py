@@ -15,7 +15,7 @@ from drip.content.yamlfile import YamlFile
 class Strict(BaseModel):
     """A mapping whose keys are all known and whose values are not converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 NAME = r"^[a-z][a-z0-9-]{0,59}$"

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from jinja2 import TemplateSyntaxError, nodes
 
@@ -21,13 +20,12 @@ FIELDS = ("subject", "sms", "sms_plain", "title", "in_short", "body")
 _OF_ALL = {
     "patient": frozenset({"first_name"}),
     "clinic": INSTRUCTIONS | {"public_name", "phone", "email", "address"},
-    "session": frozenset(field.name for field in fields(SessionWords)),
+    "session": frozenset(SessionWords._fields),
 }
 _PLAIN = frozenset({"invite"})
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One name that a template uses: `name`, or `name.part`; `line` and `column` from 1."""
 
     name: str

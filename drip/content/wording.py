@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,20 @@ def phrases(text: str, words: Iterable[str]) -> Iterator[Found]:
 
 
 def _find(text: str, words: Iterable[str], pattern: str) -> Iterator[Found]:
-    # The longest first, so that the whole of what is meant is shown.
-    wanted = sorted((re.escape(_folded(word)) for word in words), key=len, reverse=True)
+    wanted = tuple(words)
     if not wanted:
         return
-    for match in re.finditer(pattern.format("|".join(wanted)), _folded(text)):
+    for match in _compiled(wanted, pattern).finditer(_folded(text)):
         before = text[: match.start()]
         line, column = before.count("\n") + 1, match.start() - before.rfind("\n")
         yield Found(text[match.start() : match.end()], line, column)
+
+
+@cache
+def _compiled(words: tuple[str, ...], pattern: str) -> re.Pattern[str]:
+    # The longest first, so that the whole of what is meant is shown.
+    wanted = sorted((re.escape(_folded(word)) for word in words), key=len, reverse=True)
+    return re.compile(pattern.format("|".join(wanted)))
 
 
 def _folded(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from drip.content.language_file import Language
@@ -16,8 +17,7 @@ _EVENING = 17
 _BLANK = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class SessionWords:
+class SessionWords(NamedTuple):
     """The session as a message names it: on the clinic's clock, in the patient's language."""
 
     date: str

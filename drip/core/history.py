@@ -92,9 +92,9 @@ class History:
 
     def has_begun(self, step: str, occurrence: int) -> bool:
         """Whether an occurrence has reached the patient on a channel."""
-        return any(
-            row.occurrence == occurrence and row.reached_patient
-            for row in self._by_step.get(step, ())
+        rows = self._by_step.get(step)
+        return rows is not None and any(
+            row.occurrence == occurrence and row.reached_patient for row in rows
         )
 
     def still_waits(self, step: str, planned_at: datetime) -> bool:

@@ -1,23 +1,24 @@
 """Giving each step of a plan its slot, the ones that matter most first: rule T7."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
 from drip.core.delivery import Reason
-from drip.core.schedule import Schedule, Step
+from drip.core.schedule import Channel, Schedule, Step
 from drip.core.slots import Slots
 from drip.core.timing import Timed
 
 
 class Wanted(NamedTuple):
-    """A step that should go out, its times by T1 to T6, and under which occurrence.
+    """A step that should go out on some channels, with its times by T1 to T6.
 
-    `begun` says that one of its channels has reached the patient: the channels of a step count
-    once, so the others need no slot.
+    `occurrence` counts how often it is planned. `begun` says that one of its channels has
+    reached the patient: the channels of a step count once, so the others need no slot.
     """
 
     step: Step
+    channels: tuple[Channel, ...]
     timed: Timed
     occurrence: int = 1
     begun: bool = False
@@ -40,7 +41,7 @@ def place(
     """
     placed: dict[str, Placed] = {}
     goes = dict(out)
-    floor = max((out[name] for name in schedule.opening if name in out), default=None)
+    floor = out.get(schedule.welcome or "")
     for each in _in_order(wanted, schedule, out):
         step = each.step
         if each.timed.reason is None and _is_orphan(step, schedule, placed):
@@ -52,7 +53,7 @@ def place(
             goes.setdefault(step.name, put.due_at)
             if not each.begun:
                 slots.take(put.due_at)
-                floor = put.due_at if step.opens else floor
+                floor = put.due_at if step.name == schedule.welcome else floor
     return placed
 
 
@@ -73,12 +74,13 @@ def _in_order(
     return [by_name[name] for name in names]
 
 
-def _rank(step: Step, schedule: Schedule, going: Collection[str]) -> int:
-    if step.opens:
+def _rank(step: Step, schedule: Schedule, going: Set[str]) -> int:
+    if step.name == schedule.welcome:
         return 0
     if not step.essential:
         return 3
-    return 2 if any(name in going for name in schedule.coverers.get(step.name, ())) else 1
+    coverers = schedule.coverers.get(step.name)
+    return 2 if coverers and not going.isdisjoint(coverers) else 1
 
 
 def _is_orphan(step: Step, schedule: Schedule, placed: Mapping[str, Placed]) -> bool:

@@ -135,10 +135,10 @@ def plan(
 
 def rows_of(wanted: Wanted, placed: Placed, journey: Journey) -> list[PlannedDelivery]:
     """The deliveries of one placed step, one a channel."""
-    step, timed, occurrence, _ = wanted
+    step, channels, timed, occurrence, _ = wanted
     going = Status.HELD if journey.paused else Status.SCHEDULED
     rows = []
-    for channel in channels_of(step, journey.reach):
+    for channel in channels:
         reason = journey.reach[channel] or placed.reason
         status = going if reason is None else Status.SKIPPED
         if status is Status.HELD:
@@ -199,13 +199,17 @@ def notice_rows(
     reason = Reason.NO_WINDOW if due_at is None else None
     timed = Timed(now, due_at or now, last, None, reason)
     placed = Placed(timed.due_at, reason)
-    return rows_of(Wanted(NOTICES[name], timed, occurrence), placed, journey)
+    step = NOTICES[name]
+    channels = channels_of(step, journey.reach)
+    return rows_of(Wanted(step, channels, timed, occurrence), placed, journey)
 
 
 def add_or_change(
     rows: Iterable[PlannedDelivery], history: History
 ) -> tuple[tuple[PlannedDelivery, ...], tuple[tuple[int, PlannedDelivery], ...]]:
     """What of these rows is new, and what changes a row (by id) that was not handed over."""
+    if not history.by_key:
+        return tuple(rows), ()
     add: list[PlannedDelivery] = []
     change: list[tuple[int, PlannedDelivery]] = []
     for row in rows:
@@ -219,36 +223,38 @@ def add_or_change(
 
 def _wanted(journey: Journey, history: History, now: datetime) -> list[Wanted]:
     """The steps to plan, in the order of the file."""
-    return [
-        Wanted(
-            step,
-            _timed(step, journey, history, now),
-            occurrence,
-            history.has_begun(step.name, occurrence),
-        )
-        for step in journey.schedule.steps
-        if (occurrence := history.occurrence_of(step)) is not None
-    ]
+    wanted = []
+    for step in journey.schedule.steps:
+        if (occurrence := history.occurrence_of(step)) is not None:
+            channels = channels_of(step, journey.reach)
+            timed = _timed(step, channels, journey, history, now)
+            begun = history.has_begun(step.name, occurrence)
+            wanted.append(Wanted(step, channels, timed, occurrence, begun))
+    return wanted
 
 
-def _timed(step: Step, journey: Journey, history: History, now: datetime) -> Timed:
+def _timed(
+    step: Step, channels: Sequence[Channel], journey: Journey, history: History, now: datetime
+) -> Timed:
     """The times of a step, with its lateness judged once (T6) and its channels asked (T12)."""
     zone, window = journey.zone, journey.window
     timed = time_step(step, journey.anchors, zone, window, now)
     if timed.reason is Reason.LATE and history.still_waits(step.name, timed.planned_at):
         timed = time_step(replace(step, if_late=IfLate.SEND), journey.anchors, zone, window, now)
-    reasons = [journey.reach[channel] for channel in channels_of(step, journey.reach)]
-    return timed if None in reasons else replace(timed, reason=reasons[0])
+    reasons = [journey.reach[channel] for channel in channels]
+    return timed if None in reasons else timed._replace(reason=reasons[0])
 
 
 def _moved_notice(
     journey: Journey, history: History, now: datetime
 ) -> tuple[list[PlannedDelivery], tuple[Unsendable, ...]]:
     """The `rescheduled` message where the patient was told of another session (T8)."""
-    told = history.last_told
+    session_at, told = journey.anchors.session, history.last_told
     if told is None or history.knows_session() or history.is_settled(RESCHEDULED):
         return [], ()
-    last = until_of_notice(journey.anchors.session, told, now)
+    if now >= session_at:
+        return [], ()
+    last = until_of_notice(session_at, told, now)
     rows = notice_rows(RESCHEDULED, journey, last, history.next_occurrence(RESCHEDULED), now)
     return rows, calls_for(rows)
 

@@ -58,7 +58,7 @@ class Step:
 
     @property
     def opens(self) -> bool:
-        """Whether this is the step at booking, before which nothing else goes out."""
+        """Whether this goes out at booking."""
         return self.when.is_booking_itself
 
 
@@ -71,12 +71,15 @@ class Schedule:
     version: int
     steps: tuple[Step, ...]
     by_name: dict[str, Step] = field(init=False, repr=False, compare=False)
-    opening: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    welcome: str | None = field(init=False, repr=False, compare=False)
     coverers: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     openers: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the steps: by name, who goes first, covers whom, follows which group's opener."""
+        """Index the steps: by name, who goes first, covers whom, follows which group's opener.
+
+        The welcome is the first step at booking: nothing goes out before it (T7).
+        """
         coverers: dict[str, tuple[str, ...]] = {}
         openers: dict[str, str] = {}
         first: dict[str, str] = {}
@@ -88,7 +91,8 @@ class Schedule:
                 if opener != step.name and not step.start_group:
                     openers[step.name] = opener
         object.__setattr__(self, "by_name", {step.name: step for step in self.steps})
-        object.__setattr__(self, "opening", tuple(step.name for step in self.steps if step.opens))
+        welcome = next((step.name for step in self.steps if step.opens), None)
+        object.__setattr__(self, "welcome", welcome)
         object.__setattr__(self, "coverers", coverers)
         object.__setattr__(self, "openers", openers)
 

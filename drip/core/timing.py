@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from drip.core.delivery import Reason
@@ -25,8 +26,7 @@ class Anchors:
         return self.booking if anchor is Anchor.BOOKING else self.session
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
+class Timed(NamedTuple):
     """A step's times, all in UTC.
 
     `planned_at` is what the `when` says; `due_at` is where lateness and the window put it.

@@ -62,7 +62,8 @@ class When:
             anchor = anchor.astimezone(zone) + timedelta(days=self.days)
             if self.at is not None:
                 anchor = datetime.combine(anchor.date(), self.at, zone)
-        return anchor.astimezone(UTC) + timedelta(minutes=self.minutes)
+        moment = anchor.astimezone(UTC)
+        return moment + timedelta(minutes=self.minutes) if self.minutes else moment
 
     def __str__(self) -> str:
         if self.at is not None and not self.days and not self.minutes:

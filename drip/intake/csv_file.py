@@ -3,6 +3,7 @@
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,17 +42,20 @@ class CsvFile:
 
     def __init__(self, path: Path, defaults: Defaults) -> None:
         self._defaults = defaults
-        self._file = _open(path)
-        delimiter = _delimiter(self._file.readline())
-        self._file.seek(0)
-        self._reader = csv.reader(self._file, delimiter=delimiter, strict=True)
-        try:
-            header = tuple(next(self._reader, ()))
-        except csv.Error as error:
-            raise InvalidInput(f"{path}:1: this is not a CSV file: {error}.") from None
-        self._skipped = len(REJECT_COLUMNS) if header[:2] == REJECT_COLUMNS else 0
-        self.header = header[self._skipped :]
-        self._columns = _columns(path, self.header)
+        with ExitStack() as undo:
+            self._file = _open(path)
+            undo.callback(self._file.close)
+            delimiter = _delimiter(self._file.readline())
+            self._file.seek(0)
+            self._reader = csv.reader(self._file, delimiter=delimiter, strict=True)
+            try:
+                header = tuple(next(self._reader, ()))
+            except csv.Error as error:
+                raise InvalidInput(f"{path}:1: this is not a CSV file: {error}.") from None
+            self._skipped = len(REJECT_COLUMNS) if header[:2] == REJECT_COLUMNS else 0
+            self.header = header[self._skipped :]
+            self._columns = _columns(path, self.header)
+            undo.pop_all()
 
     def __iter__(self) -> Iterator[Line]:
         """The records in order, blank ones left out."""

@@ -1,17 +1,20 @@
 """What follows when a delivery does not go out: staff are told, addresses are marked."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Reason
 from drip.core.history import Existing
-from drip.core.outgoing import Rejected
+from drip.core.outgoing import Answer, Rejected, Settlement
 from drip.core.schedule import Weight
 from drip.services.journeys import existing_of
 from drip.services.plans import open_call_for
 from drip.store import deliveries, patients, tasks
 from drip.store.schema import Delivery
+
+_FIX_ADDRESS = "fix_address"
 
 _NO_CALL = frozenset(
     {
@@ -68,18 +71,35 @@ def alert_staff(
     )
 
 
+def suppress_refused(
+    session: Session,
+    answered: Iterable[tuple[Delivery, str, Answer | Settlement]],
+    now: datetime,
+) -> None:
+    """Mark the addresses that must not be messaged again.
+
+    This comes before anything else is written of these answers: whoever stops an address locks
+    it before the deliveries to it, and would otherwise wait for us and we for them.
+    """
+    found = {
+        (delivery.clinic_id, delivery.channel, address): answer.code
+        for delivery, address, answer in answered
+        if isinstance(answer, Rejected) and answer.suppress
+    }
+    for (clinic_id, channel, address), code in sorted(found.items()):
+        patients.suppress(session, clinic_id, channel, address, code, now)
+
+
 def after_rejection(
     session: Session, delivery: Delivery, address: str, answer: Rejected, now: datetime
 ) -> None:
-    """Mark an address that must not be messaged again, and tell staff what failed."""
-    if answer.suppress:
-        patients.suppress(session, delivery.clinic_id, delivery.channel, address, answer.code, now)
-    if answer.address_is_bad:
+    """Tell staff what a provider refused, and which address they must mend."""
+    if answer.address_is_bad and not _is_asked_for(session, delivery, address):
         tasks.open_task(
             session,
             delivery.clinic_id,
-            key=f"address:{delivery.patient_id}:{delivery.channel}:{address}",
-            kind="fix_address",
+            key=f"address:{delivery.id}:{address}",
+            kind=_FIX_ADDRESS,
             says=f"Check the patient's {delivery.channel} address: the provider refused it "
             f"({answer.code}).",
             patient_id=delivery.patient_id,
@@ -88,6 +108,16 @@ def after_rejection(
             now=now,
         )
     tell_staff(session, delivery, Reason.REFUSED, now)
+
+
+def _is_asked_for(session: Session, delivery: Delivery, address: str) -> bool:
+    """Whether staff are about to mend this address already."""
+    return any(
+        task.kind == _FIX_ADDRESS
+        and task.patient_id == delivery.patient_id
+        and task.key.endswith(f":{address}")
+        for task in tasks.list_open(session, delivery.clinic_id)
+    )
 
 
 def _carries(row: Existing, delivery: Delivery) -> bool:

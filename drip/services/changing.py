@@ -123,6 +123,21 @@ def no_show(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
         return made
 
 
+def catch_up(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
+    """Plan anew what speaks of another session than the enrollment's.
+
+    Such a delivery was being handed over while the session moved, so that it counted as sent,
+    and came back: the provider did not take it.
+    """
+    now = now.replace(microsecond=0)
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        session_at = file.enrollment.session_at
+        if not any(row.waiting and row.session_at != session_at for row in file.existing):
+            return Plan()
+        return _plan_anew(session, scope, file, now)
+
+
 def update_from(
     session: Session, scope: Scope, enrollment_id: int, booking: Booking, now: datetime
 ) -> Plan:
@@ -182,7 +197,7 @@ def open_file(session: Session, scope: Scope, enrollment_id: int) -> File:
     """
     enrollment = enrollments.lock(session, enrollment_id)
     if enrollment is None or enrollment.clinic_id != scope.clinic_id:
-        raise NotFound(f"There is no enrollment {enrollment_id}: `drip list` shows them.")
+        raise no_enrollment(enrollment_id)
     patient = patients.get(session, enrollment.patient_id)
     assert patient is not None
     rows = deliveries.of_enrollment(session, enrollment_id, lock=True)
@@ -194,6 +209,11 @@ def open_file(session: Session, scope: Scope, enrollment_id: int) -> File:
     journey = journey_of(enrollment, patient, schedule, scope.clinic, reach)
     others = [r for r in deliveries.of_patient(session, patient.id) if r not in rows]
     return File(enrollment, patient, rows, journey, step_times(existing_of(others)))
+
+
+def no_enrollment(enrollment_id: int) -> NotFound:
+    """The error for an enrollment that is not there."""
+    return NotFound(f"There is no enrollment {enrollment_id}: `drip list` shows them.")
 
 
 def consent_row(patient: Patient, given: Given, now: datetime) -> dict[str, Any]:

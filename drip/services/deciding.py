@@ -32,6 +32,9 @@ from drip.store.schema import Delivery, Enrollment, Patient
 
 log = structlog.get_logger(__name__)
 
+UNREADABLE = (DripError, LookupError, TypeError, ValueError, AttributeError)
+"""What reading a profile or a schedule that somebody broke in the database may raise."""
+
 StepKey = tuple[int, str, int]
 """Enrollment, step and occurrence: what the channels of a step share."""
 
@@ -113,7 +116,7 @@ def judge(
     for row in sorted(rows, key=lambda r: (r.priority, r.planned_at, r.id)):
         try:
             verdict = _judge(batch, row, going, renderer, now)
-        except (DripError, LookupError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - a clinic's words may fail in any way
             log.error("delivery.broken", delivery=row.id, error=type(error).__name__)
             verdict = End(Status.SKIPPED, Reason.BROKEN)
         if isinstance(verdict, Ready):
@@ -274,7 +277,7 @@ def _clinic(session: Session, clinic_id: int) -> Clinic | None:
     row = clinics.by_id(session, clinic_id)
     try:
         return None if row is None else clinic_from_profile(row.profile)
-    except DripError:
+    except UNREADABLE:
         log.error("clinic.broken", clinic=clinic_id)
         return None
 
@@ -282,6 +285,6 @@ def _clinic(session: Session, clinic_id: int) -> Clinic | None:
 def _schedule(session: Session, enrollment: Enrollment) -> Schedule | None:
     try:
         return schedule_of(session, enrollment)
-    except DripError:
+    except UNREADABLE:
         log.error("schedule.broken", enrollment=enrollment.id)
         return None

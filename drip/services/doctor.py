@@ -143,9 +143,13 @@ def _env_file(folder: Path) -> Findings:
 
 
 def _database(settings: Settings, now: datetime) -> Findings:
-    mend = "Mend DRIP_DATABASE_URL or the database it names."
     try:
         engine = open_engine(settings.database_url.get_secret_value())
+    except DripError as error:
+        yield _problem(_sentence(error))
+        yield from _plain_clock(now)
+        return
+    try:
         path = missing_file(engine)
         if path is not None:
             yield _problem(f"There is no database {path} yet.", "Run `drip init`.")
@@ -158,7 +162,9 @@ def _database(settings: Settings, now: datetime) -> Findings:
             yield from _clock(engine, now)
             return
     except DripError as error:
-        yield _problem(_sentence(error), mend)
+        yield _problem(_sentence(error), "Mend DRIP_DATABASE_URL or the database it names.")
+    finally:
+        engine.dispose()
     yield from _plain_clock(now)
 
 

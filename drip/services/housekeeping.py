@@ -11,7 +11,7 @@ from drip.core.delivery import Reason, Status
 from drip.core.outgoing import Accepted, NotSent, Rejected, Settlement, Unknown, Unsettled
 from drip.core.schedule import Channel, Weight
 from drip.providers.protocol import Provider
-from drip.services.afterwards import after_rejection, tell_staff
+from drip.services.afterwards import after_rejection, suppress_refused, tell_staff
 from drip.services.sending import Providers
 from drip.store import attempts, deliveries, tasks
 from drip.store.attempts import Finished
@@ -23,6 +23,15 @@ log = structlog.get_logger(__name__)
 
 SETTLE_AFTER = timedelta(minutes=2)
 """How long a provider is given to know of a message before it is asked."""
+
+_ASKED = (
+    (SETTLE_AFTER, timedelta(hours=1)),
+    (timedelta(hours=1), timedelta(days=1)),
+    (timedelta(days=1), None),
+)
+"""How often a provider is asked of a delivery, by how long ago that was handed over."""
+
+_UNKNOWN = "unknown_outcome"
 
 _AT_ONCE = 200
 
@@ -49,16 +58,19 @@ def settle(engine: Engine, channel: Channel, provider: Provider, now: datetime) 
     What it never had goes out again; what it cannot tell stays unknown, and an essential one
     becomes a staff task. Nothing is sent again on a guess.
     """
-    with reading(engine) as session:
-        rows = deliveries.unknown(
-            session, before=now - SETTLE_AFTER, limit=_AT_ONCE, channel=channel
-        )
-        tries = attempts.last_open(session, [row.id for row in rows])
-    known = [(row, tries[row.id]) for row in rows if row.id in tries]
-    if not known:
-        return
-    asked = [_unsettled(row, attempt) for row, attempt in known]
-    _write(engine, known, provider.settle(asked, now), now)
+    for every, younger_than in _ASKED:
+        with reading(engine) as session:
+            rows = deliveries.unknown(
+                session,
+                before=now - every,
+                limit=_AT_ONCE,
+                channel=channel,
+                sent_after=None if younger_than is None else now - younger_than,
+            )
+            tries = attempts.last_open(session, [row.id for row in rows])
+        known = [(row, tries[row.id]) for row in rows if row.id in tries]
+        if known:
+            _write(engine, known, _ask(provider, known, now), now)
 
 
 def expire(engine: Engine, now: datetime) -> None:
@@ -70,6 +82,19 @@ def expire(engine: Engine, now: datetime) -> None:
                 tell_staff(session, row, Reason.UNTIL_PASSED, now)
         if not rows:
             return
+
+
+def _ask(
+    provider: Provider, known: Sequence[tuple[Delivery, Attempt]], now: datetime
+) -> list[Settlement]:
+    """Ask for the attempts that were this provider's; of another's it knows nothing."""
+    own = [(row, attempt) for row, attempt in known if attempt.provider == provider.name]
+    asked = [_unsettled(row, attempt) for row, attempt in own]
+    answers = dict(
+        zip((each.attempt_id for each in asked), provider.settle(asked, now), strict=True)
+    )
+    other = Unknown("another provider had it")
+    return [answers.get(attempt.id, other) for _, attempt in known]
 
 
 def _unsettled(row: Delivery, attempt: Attempt) -> Unsettled:
@@ -86,6 +111,14 @@ def _write(
     found = [each.provider_id for each in settlements if isinstance(each, Accepted)]
     with writing(engine) as session:
         taken = attempts.known_ids(session, found)
+        suppress_refused(
+            session,
+            [
+                (row, attempt.address, answer)
+                for (row, attempt), answer in zip(known, settlements, strict=True)
+            ],
+            now,
+        )
         for (row, attempt), answer in zip(known, settlements, strict=True):
             settlement = answer
             if isinstance(answer, Accepted) and answer.provider_id in taken:
@@ -111,18 +144,19 @@ def _write(
                 case Unknown():
                     deliveries.ask_later(session, [row.id], now)
                     if row.weight is Weight.ESSENTIAL:
-                        _ask_staff(session, row, now)
+                        _ask_staff(session, row, attempt, now)
                     continue
+            tasks.close_of(session, row.id, _UNKNOWN, "The provider knows by now.", now)
             attempts.finish(session, [ending])
             deliveries.record(session, [result], now)
 
 
-def _ask_staff(session: Session, row: Delivery, now: datetime) -> None:
+def _ask_staff(session: Session, row: Delivery, attempt: Attempt, now: datetime) -> None:
     tasks.open_task(
         session,
         row.clinic_id,
-        key=f"unknown:{row.id}",
-        kind="unknown_outcome",
+        key=f"unknown:{attempt.id}",
+        kind=_UNKNOWN,
         says=f"Ask the patient whether the {row.channel} {row.step} arrived: "
         "no answer came back, and it is not sent again.",
         urgent=row.session_at > now,

@@ -21,6 +21,9 @@ from drip.store.schema import Delivery, Enrollment, Patient
 STOP = "stop"
 """Why an address is suppressed that a patient stopped; anything else is a provider's word."""
 
+UNREACHABLE = frozenset({Reason.NO_ADDRESS, Reason.NO_CONSENT, Reason.STOPPED, Reason.SUPPRESSED})
+"""Why a channel may not reach a patient."""
+
 Consents = Mapping[Channel, bool]
 Suppressed = Mapping[tuple[Channel, str], str]
 """Suppressed addresses, each with why."""

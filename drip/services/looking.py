@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drip.core.delivery import SAID, Reason
+from drip.core.delivery import HANDED_OVER, SAID, Reason
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput, NotFound
 from drip.services.journeys import addresses_of, reach_of, zone_of
@@ -48,8 +48,9 @@ class Sent:
 
     @property
     def at(self) -> datetime:
-        """When it went out, or was or is to go out (UTC)."""
-        return self.delivery.sent_at or self.delivery.due_at
+        """When it was handed over; else when it was, or is, to be (UTC)."""
+        row = self.delivery
+        return row.sent_at if row.sent_at and row.status in HANDED_OVER else row.due_at
 
     @property
     def why(self) -> str:

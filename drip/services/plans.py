@@ -100,6 +100,7 @@ def open_call_for(session: Session, delivery: Delivery, reason: Reason, now: dat
         kind=CALL,
         says=f"Call the patient: {delivery.step} ({SAID[reason]})",
         urgent=delivery.session_at > now,
-        key=f"call:{delivery.enrollment_id}:{delivery.step}:{delivery.occurrence}",
+        key=f"call:{delivery.enrollment_id}:{delivery.revision}:{delivery.step}"
+        f":{delivery.occurrence}",
         now=now,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from drip.content.clinic_file import profile_of
+from drip.content.clinic_file import clinic_from_profile, profile_of
 from drip.content.sources import ContentDir
 from drip.core.clinic import Clinic
 from drip.store import clinics
@@ -20,6 +20,14 @@ class Scope:
     content: ContentDir
     clinic: Clinic
     clinic_id: int
+
+
+def scope_of(engine: Engine, content: ContentDir, clinic_id: int) -> Scope:
+    """A clinic as the database has it. Raises ContentError where its profile is broken."""
+    with reading(engine) as session:
+        kept = clinics.by_id(session, clinic_id)
+    assert kept is not None, "every row belongs to a clinic"
+    return Scope(engine, content, clinic_from_profile(kept.profile), clinic_id)
 
 
 def open_scope(engine: Engine, content: ContentDir, clinic: Clinic, now: datetime) -> Scope:

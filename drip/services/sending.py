@@ -31,14 +31,18 @@ from drip.core.outgoing import (
 from drip.core.policy import End, Postpone
 from drip.core.retry import retry_at
 from drip.core.schedule import Channel
+from drip.errors import StoreError
 from drip.providers.protocol import Provider
-from drip.services.afterwards import after_rejection, alert_staff, tell_staff
-from drip.services.deciding import Judged, Ready, judge
-from drip.services.journeys import why_stopped
-from drip.store import attempts, deliveries, patients
+from drip.services.afterwards import after_rejection, alert_staff, suppress_refused, tell_staff
+from drip.services.changing import catch_up
+from drip.services.deciding import UNREADABLE, Judged, Ready, judge
+from drip.services.journeys import UNREACHABLE
+from drip.services.scope import scope_of
+from drip.services.stopping import cut_off
+from drip.store import attempts, deliveries
 from drip.store.attempts import Finished
 from drip.store.deliveries import Result
-from drip.store.engine import reading, writing
+from drip.store.engine import writing
 from drip.store.schema import Delivery
 
 log = structlog.get_logger(__name__)
@@ -48,6 +52,9 @@ LEASE = timedelta(minutes=5)
 
 Providers = Mapping[Channel, Provider]
 
+_PLAN_NO_LONGER_HOLDS = frozenset({Reason.SESSION_MOVED, *UNREACHABLE})
+"""Why a delivery is not just ended but its enrollment planned again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -55,6 +62,14 @@ class Claim:
 
     token: str
     ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is handed over now, and what cannot go out because its plan no longer holds."""
+
+    going: list[tuple[Delivery, Outgoing]]
+    astray: list[tuple[Delivery, End]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +92,37 @@ class Sender:
     batch: int = 50
     jitter: random.Random = field(default_factory=random.Random)
     renderer: Renderer = field(init=False)
+    answers: list[Answered] = field(default_factory=list, init=False)
+    """What providers said and is not recorded yet."""
 
     def __post_init__(self) -> None:
         self.renderer = Renderer(self.content)
 
     def tick(self, now: datetime) -> int:
-        """Send one batch of what is due; gives how many deliveries were claimed."""
+        """Send one batch of what is due; gives how many deliveries were claimed.
+
+        Answers that a StoreError keeps from being recorded are recorded by the next tick.
+        """
+        self.record_answers(now)
         claim = self.claim(now)
         if not claim.ids:
             return 0
-        answers = self.hand_over(self.prepare(claim, now), now)
-        self.record(answers, now)
+        prepared = self.prepare(claim, now)
+        self.answers += self.hand_over(prepared.going, now)
+        self.record_answers(now)
+        for delivery, end in prepared.astray:
+            self.set_right(delivery, now)
+            with writing(self.engine) as session:
+                _end(session, delivery, end, claim.token, now)
         return len(claim.ids)
+
+    def record_answers(self, now: datetime) -> None:
+        """Record the answers that are in hand."""
+        self.record(self.answers, now)
+        recorded, self.answers = self.answers, []
+        for each in recorded:
+            if isinstance(each.answer, Rejected) and each.answer.suppress:
+                self.set_right(each.delivery, now)
 
     def claim(self, now: datetime) -> Claim:
         """Take a lease on what is due, the essential first."""
@@ -97,15 +131,15 @@ class Sender:
             ids = deliveries.claim(session, now, limit=self.batch, lease=LEASE, token=token)
         return Claim(token, tuple(ids))
 
-    def prepare(self, claim: Claim, now: datetime) -> list[tuple[Delivery, Outgoing]]:
-        """Decide and render, then write `sending` and the attempts.
+    def prepare(self, claim: Claim, now: datetime) -> Prepared:
+        """Decide and render, then write `sending` and the attempts, all in one transaction.
 
-        What comes back is committed as being handed over: it must be handed over now.
+        It holds the addresses of its patients: a STOP, or another sender with a step for one
+        of them, comes before it or after. What is `going` is committed as being handed over.
         """
-        with reading(self.engine) as session:
-            rows = deliveries.load_claimed(session, claim.ids, claim.token, now)
-            judged = judge(session, rows, self.renderer, now)
         with writing(self.engine) as session:
+            rows = deliveries.lock_claimed(session, claim.ids, claim.token, now)
+            judged = judge(session, rows, self.renderer, now)
             return _commit(session, judged, claim.token, self.providers, now)
 
     def hand_over(
@@ -130,6 +164,9 @@ class Sender:
         results = [self._result(each, now) for each in answered]
         endings = [_ending(each, now) for each in answered]
         with writing(self.engine) as session:
+            suppress_refused(
+                session, [(each.delivery, each.outgoing.to, each.answer) for each in answered], now
+            )
             deliveries.record(session, results, now)
             attempts.finish(session, endings)
             for each, result in zip(answered, results, strict=True):
@@ -142,6 +179,21 @@ class Sender:
                     tell_staff(session, each.delivery, result.reason, now)
         for result in results:
             log.info("delivery.answered", delivery=result.delivery_id, status=result.status.value)
+
+    def set_right(self, delivery: Delivery, now: datetime) -> None:
+        """Plan again where the plan that made a delivery no longer holds.
+
+        Its session moved while it was being handed over, or its channel cannot be used any more.
+        A delivery that waits for this stays claimed meanwhile: a crash only puts it off.
+        """
+        try:
+            scope = scope_of(self.engine, self.content, delivery.clinic_id)
+            catch_up(scope, delivery.enrollment_id, now)
+            cut_off(scope, delivery.enrollment_id, delivery.channel, now)
+        except StoreError:
+            raise
+        except UNREADABLE as error:
+            log.error("enrollment.broken", delivery=delivery.id, error=type(error).__name__)
 
     def _result(self, each: Answered, now: datetime) -> Result:
         id_ = each.delivery.id
@@ -164,53 +216,29 @@ class Sender:
 
 def _commit(
     session: Session, judged: Sequence[Judged], token: str, providers: Providers, now: datetime
-) -> list[tuple[Delivery, Outgoing]]:
+) -> Prepared:
     ready: list[Ready] = []
+    astray: list[tuple[Delivery, End]] = []
     for delivery, verdict in judged:
         match verdict:
             case Ready():
                 ready.append(verdict)
             case Postpone(due_at):
                 deliveries.postpone(session, delivery.id, token, due_at, None, now)
-            case End(status, reason):
-                if deliveries.end_claimed(session, delivery.id, token, status, reason, now):
-                    tell_staff(session, delivery, reason, now)
-    allowed = _still_allowed(session, ready, token, now)
-    ids = deliveries.mark_sending(session, [r.delivery.id for r in allowed], token, now, LEASE)
-    sending = [each for each in allowed if each.delivery.id in ids]
+            case End(reason=reason) if reason in _PLAN_NO_LONGER_HOLDS:
+                astray.append((delivery, verdict))
+            case End():
+                _end(session, delivery, verdict, token, now)
+    ids = deliveries.mark_sending(session, [r.delivery.id for r in ready], token, now, LEASE)
+    sending = [each for each in ready if each.delivery.id in ids]
     opened = attempts.open(session, [_attempt(each, providers, now) for each in sending])
-    return [(each.delivery, _outgoing(each, opened[each.delivery.id])) for each in sending]
+    going = [(each.delivery, _outgoing(each, opened[each.delivery.id])) for each in sending]
+    return Prepared(going, astray)
 
 
-def _still_allowed(
-    session: Session, ready: Sequence[Ready], token: str, now: datetime
-) -> list[Ready]:
-    """Ask for stops and consents once more, with the addresses locked until the commit."""
-    by_clinic: defaultdict[int, list[Ready]] = defaultdict(list)
-    for each in ready:
-        by_clinic[each.clinic_id].append(each)
-    consents = patients.consents_of(session, {each.delivery.patient_id for each in ready})
-    allowed = []
-    for clinic_id, group in sorted(by_clinic.items()):
-        pairs = {(each.delivery.channel, each.address) for each in group}
-        locked = patients.lock_addresses(session, clinic_id, pairs)
-        stopped = {
-            (row.channel, row.address): why_stopped(row.suppressed_because)
-            for row in locked
-            if row.suppressed_at is not None
-        }
-        for each in group:
-            consent = consents.get((each.delivery.patient_id, each.delivery.channel))
-            reason = stopped.get((each.delivery.channel, each.address))
-            if reason is None and (consent is None or not consent.given):
-                reason = Reason.NO_CONSENT
-            if reason is None:
-                allowed.append(each)
-                continue
-            id_ = each.delivery.id
-            if deliveries.end_claimed(session, id_, token, Status.SKIPPED, reason, now):
-                tell_staff(session, each.delivery, reason, now)
-    return allowed
+def _end(session: Session, delivery: Delivery, end: End, token: str, now: datetime) -> None:
+    if deliveries.end_claimed(session, delivery.id, token, end.status, end.reason, now):
+        tell_staff(session, delivery, end.reason, now)
 
 
 def _attempt(ready: Ready, providers: Providers, now: datetime) -> dict[str, object]:

@@ -12,7 +12,7 @@ from drip.core.planner import Plan
 from drip.core.schedule import Channel, Weight
 from drip.errors import NotFound
 from drip.services import plans
-from drip.services.changing import CONSENT_WORDING, open_file
+from drip.services.changing import CONSENT_WORDING, no_enrollment, open_file
 from drip.services.journeys import STOP, address_of
 from drip.services.scope import Scope
 from drip.store import enrollments, patients, tasks
@@ -46,15 +46,43 @@ def stop_enrollment(
 ) -> list[Stopped]:
     """Stop the addresses of an enrollment's patient on these channels. Raises NotFound."""
     with writing(scope.engine) as session:
-        patient = open_file(session, scope, enrollment_id).patient
-        found = [(channel, address_of(patient, channel)) for channel in channels]
-        if all(address is None for _, address in found):
-            raise NotFound(f"The patient of enrollment {enrollment_id} has no such address.")
-        return [
-            _stop(session, scope, channel, address, how, by, now)
-            for channel, address in found
-            if address is not None
+        patient = _patient(session, scope, enrollment_id)
+        found = [
+            (channel, address)
+            for channel in channels
+            if (address := address_of(patient, channel)) is not None
         ]
+        if not found:
+            raise NotFound(f"The patient of enrollment {enrollment_id} has no such address.")
+        patients.lock_addresses(session, scope.clinic_id, found)
+        return [_stop(session, scope, *each, how, by, now) for each in found]
+
+
+def cut_off(scope: Scope, enrollment_id: int, channel: Channel, now: datetime) -> Plan:
+    """Cancel what waits on a channel on which the patient turned out not to be reachable.
+
+    As after a stop, a text-only essential step goes by email where that may be; what has no
+    way left becomes a call (T12).
+    """
+    now = now.replace(microsecond=0)
+    with writing(scope.engine) as session:
+        file = open_file(session, scope, enrollment_id)
+        reason = file.journey.reach[channel]
+        if reason is None:
+            return Plan()
+        made = plan_stopped(channel, reason, file.journey, file.existing)
+        plans.write(session, file.enrollment, made, now)
+        return made
+
+
+def _patient(session: Session, scope: Scope, enrollment_id: int) -> Patient:
+    """An enrollment's patient; nothing is locked, since addresses are locked before enrollments."""
+    enrollment = enrollments.get(session, enrollment_id)
+    if enrollment is None or enrollment.clinic_id != scope.clinic_id:
+        raise no_enrollment(enrollment_id)
+    patient = patients.get(session, enrollment.patient_id)
+    assert patient is not None
+    return patient
 
 
 def _stop(
@@ -74,7 +102,6 @@ def _stop(
         enrollment.id: _stop_enrollment(session, scope, enrollment.id, channel, now)
         for who in people
         for enrollment in enrollments.of_patient(session, who.id)
-        if enrollment.status != "cancelled"
     }
     return Stopped(channel, address, made)
 

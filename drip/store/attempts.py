@@ -103,7 +103,11 @@ def failures(session: Session, clinic_id: int, since: datetime) -> list[Failures
         .group_by(Attempt.provider, Attempt.outcome, Attempt.code)
         .order_by(count.desc(), Attempt.provider, Attempt.code)
     )
-    return [Failures(*row) for row in session.execute(query)]
+    return [
+        Failures(provider, outcome, code, number)
+        for provider, outcome, code, number in session.execute(query)
+        if outcome is not None
+    ]
 
 
 def known_ids(session: Session, provider_ids: Iterable[str]) -> set[str]:

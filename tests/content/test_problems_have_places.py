@@ -1,5 +1,7 @@
 """Every mistake in a YAML file is told with file, line and column, and with a way out."""
 
+# ruff: noqa: E501  a row of a table is one line
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """How hard a text is to read."""
 
+# ruff: noqa: E501  a row of a table is one line
+
 import pytest
 
 from drip.content.readability import _syllables, grade

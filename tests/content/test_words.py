@@ -1,5 +1,7 @@
 """Dates, times and zones in the words of a language."""
 
+# ruff: noqa: E501  a row of a table is one line
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drip.content.clinic_file import sample_clinic
 from drip.content.language_file import load_language
 from drip.content.sources import content_dir
 from drip.content.words import SessionWords, direction, fill, phone_said, session_words
@@ -110,12 +113,10 @@ def test_the_zone_is_named_where_the_patients_clock_differs_at_that_moment(
     assert found.time == time
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)), st.sampled_from(["en", "es"]))
-def test_no_odd_space_gets_into_words(moment: datetime, language: str) -> None:
-    from drip.content.clinic_file import sample_clinic
-
+@given(st.integers(0, 1_000_000), st.sampled_from(["en", "es"]))
+def test_no_odd_space_gets_into_words(minutes: int, language: str) -> None:
     clinic = sample_clinic()
-    at = moment.replace(tzinfo=UTC)
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     words = session_words(
         LANGUAGES[language], clinic, at, ZoneInfo("Asia/Tokyo"), at - timedelta(days=2), ""
     )

@@ -1,6 +1,12 @@
-"""How much hypothesis looks at: enough to find what is wrong, little enough for one slow core."""
+"""How much hypothesis looks at: enough to find what is wrong, little enough for one slow core.
 
-from hypothesis import HealthCheck, settings
+`HYPOTHESIS_PROFILE=thorough` looks at much more; `sketch` looks at more too
+and does not shrink what it finds.
+"""
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "drip",
@@ -10,5 +16,7 @@ settings.register_profile(
     derandomize=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("drip"), max_examples=2_000)
-settings.load_profile("drip")
+usual = settings.get_profile("drip")
+settings.register_profile("thorough", usual, max_examples=2_000)
+settings.register_profile("sketch", usual, max_examples=1_000, phases=[Phase.generate])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "drip"))

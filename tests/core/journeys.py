@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from drip.core.changes import plan_cancelled, plan_no_show, plan_stopped
 from drip.core.clinic import Crowding
 from drip.core.delivery import Reason, Status, may_move
-from drip.core.planner import Existing, Journey, Plan, PlannedDelivery, Unsendable, plan
+from drip.core.history import Existing
+from drip.core.planner import Journey, Plan, PlannedDelivery, Unsendable, plan
 from drip.core.schedule import Channel, IfLate, OnReschedule, Schedule, Step, Weight
 from drip.core.timing import Anchors
 from drip.core.when import parse_when
@@ -27,7 +28,10 @@ SHIPPED = Path(__file__).parents[2] / "schedules" / "ketamine-first-session.yaml
 
 
 def at(text: str, zone: str = NEW_YORK) -> datetime:
-    """The instant, in UTC, of a wall clock like "2026-11-22 13:00"; "(2nd)" where it comes twice."""
+    """The instant, in UTC, of a wall clock like "2026-11-22 13:00".
+
+    Of a time that comes twice it is the first, with " (2nd)" behind it the second.
+    """
     wall, second, _ = text.partition(" (2nd)")
     local = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone), fold=bool(second))
     return local.astimezone(UTC)

@@ -1,5 +1,7 @@
 """Cancelling, no-shows, pauses, stops, and the calls that follow: T9, T11 and T12."""
 
+from typing import Any
+
 import pytest
 
 from drip.core.changes import plan_no_show
@@ -12,7 +14,7 @@ A = "2026-12-10 09:00"
 B = "2026-12-17 09:00"
 
 
-def a_month_ahead(**more: object) -> Enrollment:
+def a_month_ahead(**more: Any) -> Enrollment:
     return booked(journey("2026-11-10 13:00", A, **more))
 
 

@@ -1,13 +1,14 @@
 """How close a patient's steps may come: T7."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from drip.core.clinic import Crowding
 from drip.core.planner import plan
-from drip.core.schedule import Schedule
+from drip.core.schedule import Schedule, Step
 from drip.core.slots import Slots
 from drip.core.window import SendWindow
 from tests.core.journeys import (
@@ -33,7 +34,7 @@ def planned(
     return timeline(plan(whole, whole.anchors.booking).add)
 
 
-def lesson(name: str, when: str = "3 days before session at 10:00", **given: object) -> object:
+def lesson(name: str, when: str = "3 days before session at 10:00", **given: Any) -> Step:
     return step(name, when, weight="education", **given)
 
 
@@ -127,7 +128,7 @@ TABLES = [
         "an essential step without a slot goes at its time, beside the other",
         schedule(
             step("first", "3 days before session at 10:00"),
-            step("second", "3 days before session at 10:30", until="3 days before session at 11:59"),
+            step("second", "3 days before session at 10:30", until="70 hours before session"),
         ),
         """2026-12-07 10:00 first
            2026-12-07 10:30 second""",
@@ -355,6 +356,17 @@ def test_nothing_goes_before_welcome(booked: str, expected: str) -> None:
         lesson("lesson"), WELCOME, step("reminder", "3 days before session at 12:00", until=SHORT)
     )
     assert planned(steps, booked, "2026-12-10 09:00") == lines(expected)
+
+
+def test_of_two_steps_at_booking_the_first_in_the_file_is_the_welcome() -> None:
+    steps = schedule(
+        WELCOME, lesson("lesson", "at booking"), step("reminder", "3 days before session at 10:00")
+    )
+    assert planned(steps, "2026-12-08 13:00", "2026-12-10 09:00") == lines(
+        """2026-12-08 13:00 welcome
+           2026-12-08 15:00 reminder
+           2026-12-09 09:00 lesson"""
+    )
 
 
 def test_a_step_that_would_have_to_go_before_welcome_is_too_late() -> None:

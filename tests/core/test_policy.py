@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -97,7 +98,7 @@ DECISIONS = [
 @pytest.mark.parametrize(
     ("now", "given", "expected"), [row[1:] for row in DECISIONS], ids=[r[0] for r in DECISIONS]
 )
-def test_everything_is_asked_again(now: str, given: dict[str, object], expected: str) -> None:
+def test_everything_is_asked_again(now: str, given: dict[str, Any], expected: str) -> None:
     assert in_words(decide(replace(USUAL, **given), at(now))) == expected
 
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import gsm0338
 import pytest
-import smsutil
+import smsutil  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 

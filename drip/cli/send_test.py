@@ -1,0 +1,98 @@
+"""`drip send-test`: one message to oneself."""
+
+import click
+
+from drip.app import App
+from drip.cli.preview import SCHEDULE
+from drip.cli.printing import as_json, note, print_json
+from drip.core.outgoing import Accepted, Answer, EmailContent, Outgoing, Rejected, Retry, Unknown
+from drip.core.schedule import Channel
+from drip.errors import DripError
+from drip.services.setting_up import is_set_up
+from drip.services.trying import Trial, make_trial, refuse_stopped
+
+
+@click.command("send-test")
+@click.argument("step")
+@click.option("--to", required=True, metavar="ADDRESS", help="Your own phone or email.")
+@click.option("--language", metavar="CODE", help="en or es.  [default: the clinic's]")
+@click.option(
+    "--channel",
+    type=click.Choice(tuple(channel.value for channel in Channel)),
+    help="Needed only for a step that does not use the address's channel.",
+)
+@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@as_json
+def send_test(
+    step: str, to: str, language: str | None, channel: str | None, schedule: str, as_json: bool
+) -> None:
+    r"""Send the message of a step to yourself, marked as a test.
+
+    It is made for a patient who does not exist and goes through the providers that are set. No
+    enrollment is needed and nothing is kept.
+
+    \b
+      drip send-test day-before --to "+1 212 555 0100"
+    """
+    app = App.from_environment()
+    if not app.has_clinic:
+        note("There is no clinic.yaml here: this is the sample clinic's message.")
+    now = app.clock()
+    trial = Trial(schedule, step, to, language, Channel(channel) if channel else None)
+    outgoing = make_trial(app.content, app.clinic_or_sample, trial, now)
+    if app.has_clinic and is_set_up(app.engine):
+        refuse_stopped(app.scope, outgoing)
+    provider = app.providers()[outgoing.channel]
+    try:
+        (answer,) = provider.send([outgoing], now)
+    finally:
+        provider.close()
+    if not isinstance(answer, Accepted):
+        raise DripError(_why_not(provider.name, answer))
+    if as_json:
+        print_json(_json(outgoing, provider.name, answer))
+        return
+    click.echo(_content_said(outgoing))
+    click.echo(f"{provider.name} took it for {outgoing.to}: {answer.provider_id}")
+
+
+def _content_said(outgoing: Outgoing) -> str:
+    content = outgoing.content
+    return content.subject if isinstance(content, EmailContent) else content.body
+
+
+def _why_not(provider: str, answer: Answer) -> str:
+    match answer:
+        case Rejected(code):
+            return f"{provider} refused it: {_meaning(provider, code)}"
+        case Retry(code):
+            return f"{provider} did not take it ({code}): try again, or ask `drip doctor`."
+        case Unknown(why):
+            return f"It may have arrived or not: {why}."
+        case Accepted():
+            raise AssertionError(answer)
+
+
+def _meaning(provider: str, code: str) -> str:
+    if provider != "twilio":
+        return f"its answer is {code}."
+    from drip.providers.twilio_codes import meaning_of
+
+    return f"{code}. {meaning_of(code).says}"
+
+
+def _json(outgoing: Outgoing, provider: str, answer: Accepted) -> dict[str, object]:
+    content = outgoing.content
+    subject, body = (
+        (content.subject, content.text)
+        if isinstance(content, EmailContent)
+        else (None, content.body)
+    )
+    return {
+        "channel": outgoing.channel,
+        "to": outgoing.to,
+        "provider": provider,
+        "provider_id": answer.provider_id,
+        "subject": subject,
+        "body": body,
+    }

@@ -1,0 +1,93 @@
+"""A message to oneself: made as a patient would get it, marked as a test, kept nowhere."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from drip.content.problems import nearest
+from drip.content.render import Renderer
+from drip.content.sample_patients import at_its_time, ordinary
+from drip.content.schedule_file import load_schedule
+from drip.content.sources import ContentDir
+from drip.core.clinic import Clinic
+from drip.core.outgoing import Outgoing
+from drip.core.schedule import NOTICES, Channel, Schedule, Step
+from drip.errors import InvalidInput, NotAllowed, NotFound
+from drip.intake.booking import read_email, read_phone
+from drip.intake.fields import one_of
+from drip.services.scope import Scope
+from drip.store import patients
+from drip.store.engine import reading
+
+_GIVE_UP_AFTER = timedelta(hours=1)
+
+_CALLED = {Channel.SMS: "text", Channel.EMAIL: "email"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is to be sent to whom: a step of a schedule, on the channel that the address has.
+
+    `channel` is given where a step is to be seen on a channel that it does not use.
+    """
+
+    schedule: str
+    step: str
+    to: str
+    language: str | None = None
+    channel: Channel | None = None
+
+
+def make_trial(content: ContentDir, clinic: Clinic, trial: Trial, now: datetime) -> Outgoing:
+    """The message of a step as the sample patient would get it, for one's own address.
+
+    It says of today and tomorrow what it will say when it is due. Raises NotFound for a step
+    that is not there, InvalidInput for an address or a language that is not one, ContentError
+    where the message is broken. `now` is UTC.
+    """
+    schedule = load_schedule(content, trial.schedule)
+    step = _step(schedule, trial.step)
+    address, channel = _address(trial, clinic)
+    if trial.channel is None and channel not in step.channels:
+        said, other = _CALLED[channel], _CALLED[step.channels[0]]
+        raise InvalidInput(
+            f"{step.name} goes out by {other} only: give an address for that, or add "
+            f"--channel {channel} to see its {said} all the same."
+        )
+    wanted = (trial.language or clinic.language).lower()
+    language = one_of("language", wanted, content.languages())
+    facts = at_its_time(ordinary(clinic, language), step)
+    renderer = Renderer(content)
+    make = renderer.sms if channel is Channel.SMS else renderer.email
+    return Outgoing(
+        # No delivery has a number below zero, and no two tests the same Message-ID.
+        delivery_id=-int(now.timestamp()),
+        attempt_id=0,
+        channel=channel,
+        to=address,
+        content=make(step.message, facts, test=True),
+        give_up_at=now + _GIVE_UP_AFTER,
+    )
+
+
+def refuse_stopped(scope: Scope, outgoing: Outgoing) -> None:
+    """Raise NotAllowed where the address must not be messaged, not even by its owner."""
+    pair = (outgoing.channel, outgoing.to)
+    with reading(scope.engine) as session:
+        if patients.suppressed(session, scope.clinic_id, [pair]):
+            raise NotAllowed(f"{outgoing.to} was stopped and is never messaged: use another.")
+
+
+def _step(schedule: Schedule, name: str) -> Step:
+    steps = {**schedule.by_name, **NOTICES}
+    if name not in steps:
+        raise NotFound(f'{schedule.name} has no step "{name}": {nearest(name, steps)}.')
+    return steps[name]
+
+
+def _address(trial: Trial, clinic: Clinic) -> tuple[str, Channel]:
+    channel = Channel.EMAIL if "@" in trial.to else Channel.SMS
+    if trial.channel not in (None, channel):
+        raise InvalidInput(f"{trial.to!r} is no address for --channel {trial.channel}.")
+    if channel is Channel.EMAIL:
+        return read_email(trial.to), channel
+    return read_phone(trial.to, clinic.country), channel

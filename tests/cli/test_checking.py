@@ -1,0 +1,65 @@
+"""`drip check`: what is wrong with the content, and what it costs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Drip
+
+SCHEDULE = Path("schedules") / "ketamine-first-session.yaml"
+
+
+def test_the_built_in_content_is_in_order_without_any_set_up(empty_drip: Drip) -> None:
+    done = empty_drip("check")
+    assert done.status == 0
+    assert "sample clinic" in done.err
+    assert done.out.splitlines()[-1].startswith("No errors, ")
+    lines = [line.split() for line in done.out.splitlines()]
+    assert ["Step", "Channel", "en", "es"] in lines
+    assert ["day-before", "sms", "discreet", "2", "parts", "GSM-7", "2", "parts", "GSM-7"] in lines
+    assert any(line[:3] == ["day-before", "email", "grade"] for line in lines)
+
+
+def test_an_error_is_shown_with_file_line_and_column_and_ends_with_status_1(
+    drip: Drip, pytestconfig: pytest.Config
+) -> None:
+    own = drip.folder / "content"
+    (own / "schedules").mkdir(parents=True)
+    text = (pytestconfig.rootpath / SCHEDULE).read_text()
+    (own / SCHEDULE).write_text(text.replace("step: day-of", "stap: day-of"))
+    drip.set(DRIP_CONTENT_DIR="content")
+    done = drip("check")
+    assert done.status == 1
+    line = text[: text.index("step: day-of")].count("\n") + 1
+    assert f"content/{SCHEDULE}:{line}:5: error: " in done.out
+    assert "1 error" in done.out.splitlines()[-1]
+
+
+def test_a_clinics_own_profile_is_checked_and_json_has_all_of_it(drip: Drip) -> None:
+    path = drip.folder / "clinic.yaml"
+    path.write_text(path.read_text().replace("River Clinic ", "Ketamine Clinic "))
+    done = drip("check", "--json")
+    assert done.status == 1
+    assert (done.err, done.json["clinic"]) == ("", "clinic.yaml")
+    (error,) = [each for each in done.json["problems"] if each["severity"] == "error"]
+    assert (error["path"], error["line"]) == ("clinic.yaml", 5)
+    row = next(each for each in done.json["steps"] if each["step"] == "day-before")
+    assert (row["channel"], row["parts"], row["encoding"]) == ("sms", 2, "GSM-7")
+
+
+def test_a_language_in_which_a_message_is_missing_is_shown(
+    drip: Drip, pytestconfig: pytest.Config
+) -> None:
+    own = drip.folder / "content"
+    shutil.copytree(pytestconfig.rootpath / "schedules", own / "schedules")
+    note = own / "messages" / "parking"
+    note.mkdir(parents=True)
+    shutil.copy(pytestconfig.rootpath / "messages" / "day-of" / "en.md", note / "en.md")
+    path = own / SCHEDULE
+    path.write_text(path.read_text().replace("message: day-of", "message: parking"))
+    drip.set(DRIP_CONTENT_DIR="content")
+    done = drip("check")
+    assert done.status == 1
+    (row,) = [line for line in done.out.splitlines() if line.startswith("day-of ")]
+    assert row.split()[-1] == "missing"

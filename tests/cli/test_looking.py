@@ -1,0 +1,257 @@
+"""`drip list`, `drip show` and `drip status`."""
+
+from datetime import timedelta
+
+from tests.cli.conftest import Drip
+from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER, Behaviour, TwilioServer
+
+
+def use_twilio(drip: Drip, server: TwilioServer) -> None:
+    drip.set(
+        DRIP_SMS_PROVIDER="twilio",
+        DRIP_TWILIO_ACCOUNT_SID=ACCOUNT_SID,
+        DRIP_TWILIO_AUTH_TOKEN=AUTH_TOKEN,
+        DRIP_TWILIO_FROM=SENDER,
+        DRIP_TWILIO_API_URL=server.url,
+    )
+
+
+def three(drip: Drip) -> None:
+    """Enrol three patients: 1, 2 and 3."""
+    drip.enroll(name="Ana Lopez", ref="A1")
+    drip.enroll("phone=+1 212 555 0102", "email=ben@example.com", name="Ben Ode", ref="B2")
+    drip.enroll("phone=+1 212 555 0103", "email=cy@example.com", name="Cy Été", ref="C3")
+
+
+def ids(drip: Drip, *options: object) -> list[int]:
+    return [each["id"] for each in drip("list", "--json", *options).json["enrollments"]]
+
+
+# --- list ---------------------------------------------------------------------------------------
+
+
+def test_a_clinic_without_patients_is_told_how_to_add_them(drip: Drip) -> None:
+    done = drip("list")
+    assert (done.status, done.out) == (0, "")
+    assert "`drip enroll`" in done.err
+
+
+def test_the_list_shows_who_comes_when_and_what_went_out(drip: Drip) -> None:
+    three(drip)
+    drip.send_for(timedelta(hours=2))
+    lines = drip("list").out.splitlines()
+    assert lines[0].split() == ["ID", "Patient", "Session", "Status", "Sent", "Next", "message"]
+    assert lines[3].split() == [
+        "1", "Ana", "Lopez", "2026-12-10", "15:00", "active", "2", "2026-12-02", "10:00",
+    ]  # fmt: skip
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_the_list_is_found_in_by_name_phone_email_and_ref(drip: Drip) -> None:
+    three(drip)
+    assert ids(drip, "--search", "lopez") == [1]
+    assert ids(drip, "--search", "été") == [3]
+    assert ids(drip, "--search", "(212) 555-0102") == [2]
+    assert ids(drip, "--search", "BEN@") == [2]
+    assert ids(drip, "--search", "c3") == [3]
+    assert ids(drip, "--search", "%") == []
+    assert ids(drip, "--search", "-") == []
+    assert "No enrollment is like that" in drip("list", "--search", "nobody").err
+
+
+def test_the_list_comes_in_pages_and_says_how_to_go_on(drip: Drip) -> None:
+    three(drip)
+    first = drip("list", "--limit", 2)
+    assert "--after 2" in first.err
+    page = drip("list", "--limit", 2, "--json").json
+    assert ([each["id"] for each in page["enrollments"]], page["next_after"]) == ([3, 2], 2)
+    last = drip("list", "--limit", 2, "--after", 2, "--json").json
+    assert ([each["id"] for each in last["enrollments"]], last["next_after"]) == ([1], None)
+    assert "--after" not in drip("list", "--limit", 3).err
+
+
+def test_the_list_can_be_of_one_status(drip: Drip) -> None:
+    three(drip)
+    drip("cancel", 2)
+    assert ids(drip, "--status", "cancelled") == [2]
+    assert ids(drip, "--status", "active") == [3, 1]
+
+
+def test_what_a_list_cannot_be_asked_is_wrong_usage(drip: Drip) -> None:
+    for wrong in (("--limit", "0"), ("--status", "gone"), ("--after", "x"), ("--after", "0")):
+        done = drip("list", *wrong)
+        assert (done.status, done.out) == (2, ""), wrong
+        assert len(done.err.splitlines()) == 1
+
+
+def test_without_a_set_up_every_question_names_the_way_out(empty_drip: Drip) -> None:
+    for command in (["list"], ["show", "1"], ["status"], ["tasks"], ["tasks", "done", "1"]):
+        done = empty_drip(*command, *(["--by", "Sam"] if "done" in command else []))
+        assert (done.status, done.out) == (1, "")
+        assert "`drip init`" in done.err
+
+
+# --- show ---------------------------------------------------------------------------------------
+
+
+def test_an_enrollment_is_shown_with_its_patient_and_all_deliveries_in_order(drip: Drip) -> None:
+    drip.enroll("timezone=America/Los_Angeles", "route=nasal")
+    drip.send_for(timedelta(hours=8))
+    out = drip("show", 1).out
+    assert "Enrollment 1: Ana Lopez, active" in out
+    assert "Thu 2026-12-10 15:00 (America/New_York)" in out
+    assert "A1 (from csv)" in out
+    assert "(212) 555-0101, consent paper 2026-12-01 (import)" in out
+    assert "on the patient's clock (America/Los_Angeles)" in out
+    lines = out[out.index("Deliveries") :].splitlines()[1:]
+    times = [line[2:18] for line in lines if line[2:6] == "2026"]
+    assert len(times) == 20
+    assert times == sorted(times)
+    welcome = next(i for i, line in enumerate(lines) if "welcome             sms" in line)
+    assert lines[welcome].split() == ["2026-12-01", "09:00", "welcome", "sms", "accepted"]
+    assert lines[welcome + 1].strip() == "outbox accepted delivery-1.txt"
+    assert "skipped: its time had passed at booking" in out
+
+
+def test_a_delivery_that_failed_is_shown_with_the_providers_own_words(drip: Drip) -> None:
+    with TwilioServer() as server:
+        use_twilio(drip, server)
+        drip.enroll("phone=+1 500 555 0001")
+        drip.send_for(timedelta(hours=1))
+    out = drip("show", 1).out
+    assert "failed: the provider refused it" in out
+    assert "twilio rejected 21211" in out
+    assert "To do" in out
+    assert "Check the patient's sms address" in out
+    delivery = next(
+        each for each in drip("show", 1, "--json").json["deliveries"] if each["status"] == "failed"
+    )
+    assert delivery["reason"] == "refused"
+    (attempt,) = delivery["attempts"]
+    assert (attempt["provider"], attempt["outcome"], attempt["code"]) == (
+        "twilio",
+        "rejected",
+        "21211",
+    )
+    assert attempt["address"] == "+15005550001"
+
+
+def test_a_delivery_that_is_tried_again_stands_at_its_next_time_with_all_its_attempts(
+    drip: Drip,
+) -> None:
+    with TwilioServer() as server:
+        server.behave(Behaviour(status=429, code=20429), to="+12125550101")
+        use_twilio(drip, server)
+        drip.enroll("email=")
+        drip.send_for(timedelta(hours=3))
+    found = next(each for each in drip("show", 1, "--json").json["deliveries"] if each["attempts"])
+    assert (found["status"], found["reason"]) == ("scheduled", "retrying")
+    assert [each["code"] for each in found["attempts"]] == ["20429"] * 3
+    lines = drip("show", 1).out.splitlines()
+    row = next(i for i, line in enumerate(lines) if "the provider was busy" in line)
+    assert lines[row][2:18] == found["due_at"][:16].replace("T", " ")
+    assert lines[row + 3].strip() == "2026-12-01 12:00  twilio retry 20429"
+
+
+def test_a_patient_who_stopped_and_one_without_an_address_are_shown_so(drip: Drip) -> None:
+    drip.enroll("email=")
+    drip("stop", 1, "--by", "Sam")
+    out = drip("show", 1).out
+    assert "(212) 555-0101: the patient stopped these messages" in out
+    assert "no address on record" in out
+    channels = drip("show", 1, "--json").json["patient"]["channels"]
+    assert channels["sms"]["reachable"] is False
+    assert channels["sms"]["reason"] == "stopped"
+    assert channels["email"]["reason"] == "no_address"
+
+
+def test_json_gives_moments_with_offset_on_the_patients_clock(drip: Drip) -> None:
+    drip.enroll("timezone=America/Los_Angeles")
+    shown = drip("show", 1, "--json").json
+    assert shown["enrollment"]["session_at"] == "2026-12-10T15:00:00-05:00"
+    assert shown["enrollment"]["ref"] == "A1"
+    assert shown["patient"]["timezone"] == "America/Los_Angeles"
+    assert all(each["due_at"].endswith("-08:00") for each in shown["deliveries"])
+
+
+def test_an_enrollment_is_found_by_the_clinics_own_ref(drip: Drip) -> None:
+    three(drip)
+    assert drip("show", "--ref", "B2", "--json").json["enrollment"]["id"] == 2
+
+
+def test_a_ref_that_two_sources_use_needs_the_id(drip: Drip) -> None:
+    drip.enroll(ref="7")
+    second = drip.folder / "ehr.csv"
+    second.write_text("name,phone,session,ref\nBen Ode,+12125550102,2026-12-10T09:00,7\n")
+    drip("import", "csv", second, "--source", "ehr")
+    done = drip("show", "--ref", "7")
+    assert done.status == 2
+    assert "1 (csv), 2 (ehr)" in done.err
+
+
+def test_an_enrollment_that_is_not_clearly_named_is_an_error_of_one_line(drip: Drip) -> None:
+    drip.enroll()
+    for args, status, said in (
+        (("9",), 1, "no enrollment 9"),
+        (("--ref", "Z9"), 1, "'Z9'"),
+        ((), 2, "--ref"),
+        (("1", "--ref", "A1"), 2, "not both"),
+        (("A1",), 2, "goes with --ref"),
+        (("0",), 2, "not the number"),
+        (("99999999999999999999999",), 2, "not the number"),
+        (("9223372036854775807",), 1, "no enrollment"),
+    ):
+        done = drip("show", *args)
+        assert (done.status, done.out) == (status, ""), args
+        assert said in done.err, args
+        assert len(done.err.splitlines()) == 1, args
+
+
+# --- status -------------------------------------------------------------------------------------
+
+
+def test_a_new_clinic_has_nothing_to_report(drip: Drip) -> None:
+    done = drip("status")
+    assert done.status == 0
+    assert "There are no deliveries yet." in done.out
+    assert "Next due    nothing" in done.out
+
+
+def test_the_status_counts_deliveries_and_names_the_next(drip: Drip) -> None:
+    drip.enroll()
+    drip.send_for(timedelta(hours=1))
+    done = drip("status")
+    assert ["accepted", "2"] in [line.split() for line in done.out.splitlines()]
+    assert "Next due    Wed 2026-12-02 10:00 (America/New_York)" in done.out
+    found = drip("status", "--json").json
+    assert found["deliveries"]["accepted"] == 2
+    assert found["lag_seconds"] == 0
+    assert found["next_due_at"] == "2026-12-02T15:00:00+00:00"
+
+
+def test_the_status_says_how_far_behind_sending_is(drip: Drip) -> None:
+    drip.enroll()
+    drip.now += timedelta(hours=3, minutes=20)
+    assert "the oldest due delivery has waited 3 hours" in drip("status").out
+    assert drip("status", "--json").json["lag_seconds"] == 12_000
+
+
+def test_the_status_counts_failures_of_the_last_day_by_code_and_says_what_they_mean(
+    drip: Drip,
+) -> None:
+    with TwilioServer() as server:
+        use_twilio(drip, server)
+        drip.enroll("phone=+1 500 555 0001")
+        drip.send_for(timedelta(hours=1))
+    (failure,) = drip("status", "--json").json["failures"]
+    assert (failure["provider"], failure["code"], failure["count"]) == ("twilio", "21211", 1)
+    assert "not a phone number" in failure["says"]
+    assert "21211" in drip("status").out
+    drip.now += timedelta(days=1, hours=1)
+    assert drip("status", "--json").json["failures"] == []
+
+
+def test_the_status_counts_tasks_and_how_many_are_urgent(drip: Drip) -> None:
+    drip.enroll("consent=", "consent_how=")
+    assert drip("status", "--json").json["tasks"] == {"open": 1, "urgent": 1}
+    assert "Open tasks  1, 1 of them urgent: `drip tasks`" in drip("status").out
