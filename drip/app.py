@@ -69,16 +69,17 @@ class App:
         """The database, as it is set; not necessarily set up."""
         from drip.store.engine import open_engine
 
-        return open_engine(self.settings.database_url.get_secret_value())
+        return open_engine(self.settings.database_url.reveal())
 
     @cached_property
     def scope(self) -> "Scope":
         """The clinic with its rows and words. Raises StoreError where nothing is set up."""
         from drip.services.scope import open_scope
+        from drip.services.setting_up import is_set_up
         from drip.store.migrate import is_current
 
         clinic = self.clinic
-        if not is_current(self.engine):
+        if not (is_set_up(self.engine) and is_current(self.engine)):
             raise StoreError("The database is not set up, or of an older version: run `drip init`.")
         return open_scope(self.engine, self.content, clinic, self.clock())
 
@@ -102,7 +103,7 @@ class App:
         assert settings.twilio_auth_token is not None, "settings are checked"
         return Twilio(
             settings.twilio_account_sid,
-            settings.twilio_auth_token.get_secret_value(),
+            settings.twilio_auth_token.reveal(),
             sender=settings.twilio_from,
             messaging_service_sid=settings.twilio_messaging_service_sid,
             api_url=settings.twilio_api_url,
@@ -117,7 +118,7 @@ class App:
 
         assert settings.smtp_url is not None, "settings are checked"
         assert settings.email_from is not None, "settings are checked"
-        return Smtp(settings.smtp_url.get_secret_value(), settings.email_from)
+        return Smtp(settings.smtp_url.reveal(), settings.email_from)
 
     def _outbox(self) -> "Provider":
         from drip.providers.outbox import Outbox

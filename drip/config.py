@@ -1,21 +1,15 @@
 """Settings: `DRIP_*` from the environment or `.env`, read once and checked at the start."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from typing import Any, Literal
 
 from drip.errors import SettingsError
+
+# Plain Python and no library: every command reads the settings, and previews are to be quick.
 
 ENV_FILE = ".env"
 ENV_SAMPLE = Path(__file__).with_name("env.sample")
@@ -24,59 +18,124 @@ ENV_SAMPLE = Path(__file__).with_name("env.sample")
 _PREFIX = "DRIP_"
 _NOT_SETTINGS = "DRIP_TEST_"
 
+Origin = Literal["environment", ".env", "default"]
+"""Where a setting may come from."""
 
-def _is_web_address(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
+
+class Secret:
+    """A value that is not shown by accident."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, named as in the environment without `DRIP_` and in lower case.
+
+    Nothing is sent to a real person until a provider other than `outbox` is set. Raises
+    SettingsError where a provider lacks what it needs.
+    """
+
+    database_url: Secret = Secret("sqlite:///drip.db")  # noqa: RUF009 - it never changes
+    redis_url: Secret | None = None
+    sms_provider: Literal["outbox", "twilio"] = "outbox"
+    email_provider: Literal["outbox", "smtp"] = "outbox"
+    outbox_dir: Path = Path("outbox")
+    twilio_account_sid: str | None = None
+    twilio_auth_token: Secret | None = None
+    twilio_messaging_service_sid: str | None = None
+    twilio_from: str | None = None
+    twilio_api_url: str = "https://api.twilio.com"
+    smtp_url: Secret | None = None
+    email_from: str | None = None
+    public_url: str | None = None
+    secret_key: Secret | None = None
+    content_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each provider has what it needs."""
+        if self.sms_provider == "twilio":
+            self._need("DRIP_SMS_PROVIDER=twilio", "twilio_account_sid", "twilio_auth_token")
+            if self.twilio_messaging_service_sid is None and self.twilio_from is None:
+                raise SettingsError(
+                    "DRIP_SMS_PROVIDER=twilio needs DRIP_TWILIO_MESSAGING_SERVICE_SID or "
+                    "DRIP_TWILIO_FROM."
+                )
+        if self.email_provider == "smtp":
+            self._need("DRIP_EMAIL_PROVIDER=smtp", "smtp_url", "email_from")
+
+    def _need(self, what: str, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) is None:
+                raise SettingsError(f"{what} needs {_variable(name)}.")
+
+
+def setting_names() -> tuple[str, ...]:
+    """The names of all settings."""
+    return tuple(field.name for field in fields(Settings))
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be {' or '.join(allowed)}")
+        return value
+
+    return read
+
+
+def _like(pattern: str, said: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {said}")
+        return value
+
+    return read
+
+
+def _web_address(value: str) -> str:
+    if not re.match(r"https?://[^/\s]", value):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
 
 
-Origin = Literal["environment", ".env", "default"]
-"""Where a setting may come from."""
+def _long_secret(value: str) -> Secret:
+    if len(value) < 32:
+        raise ValueError("must have 32 characters or more")
+    return Secret(value)
 
-WebAddress = Annotated[str, AfterValidator(_is_web_address)]
 
-
-class Settings(BaseModel):
-    """Every setting, named as in the environment without `DRIP_` and in lower case.
-
-    Nothing is sent to a real person until a provider other than `outbox` is set.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    database_url: SecretStr = SecretStr("sqlite:///drip.db")
-    redis_url: SecretStr | None = None
-    sms_provider: Literal["outbox", "twilio"] = "outbox"
-    email_provider: Literal["outbox", "smtp"] = "outbox"
-    outbox_dir: Path = Path("outbox")
-    twilio_account_sid: str | None = Field(default=None, pattern=r"^AC[0-9a-zA-Z]{32}$")
-    twilio_auth_token: SecretStr | None = None
-    twilio_messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-zA-Z]{32}$")
-    twilio_from: str | None = Field(default=None, pattern=r"^(\+[1-9]\d{6,14}|\d{3,8})$")
-    twilio_api_url: WebAddress = "https://api.twilio.com"
-    smtp_url: SecretStr | None = None
-    email_from: str | None = Field(default=None, pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")
-    public_url: WebAddress | None = None
-    secret_key: SecretStr | None = Field(default=None, min_length=32)
-    content_dir: Path | None = None
-
-    @model_validator(mode="after")
-    def _providers_have_what_they_need(self) -> "Settings":
-        if self.sms_provider == "twilio":
-            for name in ("twilio_account_sid", "twilio_auth_token"):
-                if getattr(self, name) is None:
-                    raise ValueError(f"DRIP_SMS_PROVIDER=twilio needs {_variable(name)}")
-            if self.twilio_messaging_service_sid is None and self.twilio_from is None:
-                raise ValueError(
-                    "DRIP_SMS_PROVIDER=twilio needs DRIP_TWILIO_MESSAGING_SERVICE_SID or "
-                    "DRIP_TWILIO_FROM"
-                )
-        if self.email_provider == "smtp":
-            for name in ("smtp_url", "email_from"):
-                if getattr(self, name) is None:
-                    raise ValueError(f"DRIP_EMAIL_PROVIDER=smtp needs {_variable(name)}")
-        return self
+_READERS: dict[str, Callable[[str], Any]] = {
+    "database_url": Secret,
+    "redis_url": Secret,
+    "sms_provider": _one_of("outbox", "twilio"),
+    "email_provider": _one_of("outbox", "smtp"),
+    "outbox_dir": Path,
+    "twilio_account_sid": _like(r"AC[0-9a-zA-Z]{32}", "AC and 32 letters and digits"),
+    "twilio_auth_token": Secret,
+    "twilio_messaging_service_sid": _like(r"MG[0-9a-zA-Z]{32}", "MG and 32 letters and digits"),
+    "twilio_from": _like(r"\+[1-9]\d{6,14}|\d{3,8}", "a number like +12125550100, or a short code"),
+    "twilio_api_url": _web_address,
+    "smtp_url": Secret,
+    "email_from": _like(r"[^@\s<>,]+@[^@\s<>,]+", "an email address alone"),
+    "public_url": _web_address,
+    "secret_key": _long_secret,
+    "content_dir": Path,
+}
 
 
 def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
@@ -84,24 +143,20 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
 
     An empty value counts as absent. Raises SettingsError with one line that names the variable.
     """
-    values = {**_dotenv(folder / ENV_FILE), **environment}
-    ours = {
-        name.removeprefix(_PREFIX).lower(): value
-        for name, value in values.items()
-        if name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS) and value != ""
-    }
-    for name in ours:
-        if name not in Settings.model_fields:
-            near = get_close_matches(name, Settings.model_fields, 1)
+    values: dict[str, Any] = {}
+    for variable, value in {**_dotenv(folder / ENV_FILE), **environment}.items():
+        if not variable.startswith(_PREFIX) or variable.startswith(_NOT_SETTINGS) or not value:
+            continue
+        name = variable.removeprefix(_PREFIX).lower()
+        if name not in _READERS:
+            near = get_close_matches(name, _READERS, 1)
             hint = f" Did you mean {_variable(near[0])}?" if near else ""
-            raise SettingsError(f"There is no setting {_variable(name)}.{hint}")
-    try:
-        return Settings.model_validate(ours)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        what = first["msg"].removeprefix("Value error, ")
-        where = f"{_variable(str(first['loc'][0]))}: " if first["loc"] else ""
-        raise SettingsError(f"{where}{what}.") from None
+            raise SettingsError(f"There is no setting {variable}.{hint}")
+        try:
+            values[name] = _READERS[name](value)
+        except ValueError as error:
+            raise SettingsError(f"{variable} {error}.") from None
+    return Settings(**values)
 
 
 def origins(environment: Mapping[str, str], folder: Path) -> dict[str, Origin]:
@@ -113,7 +168,7 @@ def origins(environment: Mapping[str, str], folder: Path) -> dict[str, Origin]:
             return "environment" if environment[variable] else "default"
         return ".env" if dotenv.get(variable) else "default"
 
-    return {name: origin(_variable(name)) for name in Settings.model_fields}
+    return {name: origin(_variable(name)) for name in setting_names()}
 
 
 def _variable(name: str) -> str:

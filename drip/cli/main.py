@@ -83,11 +83,9 @@ def drip() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. Errors are one line."""
     try:
-        drip.main(args, standalone_mode=False)
+        status = drip.main(args, standalone_mode=False)
     except click.exceptions.Abort:
         _fail("Stopped.", 130)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.UsageError as error:
         _fail(_usage_said(error), 2)
     except click.ClickException as error:
@@ -97,7 +95,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    else:
+        if isinstance(status, int) and status:
+            sys.exit(status)
 
 
 def _usage_said(error: click.UsageError) -> str:

@@ -13,9 +13,12 @@ _FIRST, _LAST = ZoneInfo("America/New_York"), ZoneInfo("America/Los_Angeles")
 _NOTICE = timedelta(days=28)
 
 
-def ordinary(clinic: Clinic, language: str) -> Facts:
-    """Ana, who comes to the clinic on Thursday, December 10, 2026 at 9:00 and lives near by."""
-    session_at = datetime(2026, 12, 10, 9, tzinfo=clinic.zone).astimezone(UTC)
+def ordinary(clinic: Clinic, language: str, session_at: datetime | None = None) -> Facts:
+    """Ana, who lives near the clinic and comes at `session_at` (UTC), by default on Thursday,
+    December 10, 2026 at 9:00.
+    """
+    if session_at is None:
+        session_at = datetime(2026, 12, 10, 9, tzinfo=clinic.zone).astimezone(UTC)
     return Facts(
         first_name="Ana",
         language=language,

@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from drip.config import ENV_FILE, Origin, Settings, origins
+from drip.config import ENV_FILE, Origin, Secret, Settings, origins
 from drip.content.checks import check
 from drip.content.clinic_file import load_clinic, sample_clinic
 from drip.content.problems import Severity
@@ -144,7 +143,7 @@ def _env_file(folder: Path) -> Findings:
 
 def _database(settings: Settings, now: datetime) -> Findings:
     try:
-        engine = open_engine(settings.database_url.get_secret_value())
+        engine = open_engine(settings.database_url.reveal())
     except DripError as error:
         yield _problem(_sentence(error))
         yield from _plain_clock(now)
@@ -262,7 +261,7 @@ def _smtp(settings: Settings) -> Findings:
     if settings.email_provider != "smtp" or settings.smtp_url is None:
         return
     try:
-        address = SmtpAddress.parse(settings.smtp_url.get_secret_value())
+        address = SmtpAddress.parse(settings.smtp_url.reveal())
     except DripError as error:
         yield _problem(_sentence(error))
         return
@@ -305,9 +304,9 @@ def _masked(value: object) -> str:
     """A setting's value without its secrets."""
     if value is None:
         return ""
-    if not isinstance(value, SecretStr):
+    if not isinstance(value, Secret):
         return str(value)
-    secret = value.get_secret_value()
+    secret = value.reveal()
     if "://" not in secret:
         return "(set, not shown)"
     return _IN_QUERY.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", secret))

@@ -1,7 +1,7 @@
 """A message to oneself: made as a patient would get it, marked as a test, kept nowhere."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from drip.content.problems import nearest
 from drip.content.render import Renderer
@@ -19,6 +19,7 @@ from drip.store import patients
 from drip.store.engine import reading
 
 _GIVE_UP_AFTER = timedelta(hours=1)
+_A_WEEK = timedelta(days=7)
 
 _CALLED = {Channel.SMS: "text", Channel.EMAIL: "email"}
 
@@ -55,7 +56,7 @@ def make_trial(content: ContentDir, clinic: Clinic, trial: Trial, now: datetime)
         )
     wanted = (trial.language or clinic.language).lower()
     language = one_of("language", wanted, content.languages())
-    facts = at_its_time(ordinary(clinic, language), step)
+    facts = at_its_time(ordinary(clinic, language, _soon(clinic, now)), step)
     renderer = Renderer(content)
     make = renderer.sms if channel is Channel.SMS else renderer.email
     return Outgoing(
@@ -67,6 +68,12 @@ def make_trial(content: ContentDir, clinic: Clinic, trial: Trial, now: datetime)
         content=make(step.message, facts, test=True),
         give_up_at=now + _GIVE_UP_AFTER,
     )
+
+
+def _soon(clinic: Clinic, now: datetime) -> datetime:
+    """A visit that is a week away, at nine on the clinic's clock; in UTC."""
+    local = (now + _A_WEEK).astimezone(clinic.zone)
+    return local.replace(hour=9, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def refuse_stopped(scope: Scope, outgoing: Outgoing) -> None:

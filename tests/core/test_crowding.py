@@ -369,6 +369,29 @@ def test_of_two_steps_at_booking_the_first_in_the_file_is_the_welcome() -> None:
     )
 
 
+def test_welcome_is_first_wherever_it_stands_in_the_file() -> None:
+    steps = schedule(step("reminder", "3 days before session at 10:00", until=SHORT), WELCOME)
+    assert planned(steps, "2026-12-09 13:00", "2026-12-10 09:00") == lines(
+        """2026-12-09 13:00 welcome
+           2026-12-09 15:00 reminder"""
+    )
+
+
+def test_what_is_useless_once_welcome_has_found_its_slot_is_too_late() -> None:
+    steps = schedule(
+        WELCOME, step("reminder", "3 days before session", until="20 hours before session")
+    )
+    whole = journey("2026-12-09 12:30", "2026-12-10 09:00", steps)
+    found = plan(whole, whole.anchors.booking, (), [at("2026-12-09 12:00")])
+    assert timeline(found.add) == ["2026-12-09 14:00 welcome", "- reminder: too_late"]
+
+
+def test_a_late_step_is_not_sent_after_the_anchor_that_it_lies_before() -> None:
+    steps = schedule(step("reminder", "1 day before session", until="2 days after session"))
+    whole = journey("2026-12-01 12:30", "2026-12-10 09:00", steps)
+    assert timeline(plan(whole, at("2026-12-10 09:00")).add) == ["- reminder: too_late"]
+
+
 def test_a_step_that_would_have_to_go_before_welcome_is_too_late() -> None:
     steps = schedule(WELCOME, step("day-of", "2 hours before session", until=SHORT))
     found = planned(steps, "2026-12-09 19:59", "2026-12-10 09:00")

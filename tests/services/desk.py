@@ -148,14 +148,18 @@ class Desk:
         keep_house(self.engine, self.sender.providers, now)
 
     def run_until(self, end: datetime) -> None:
-        """Let time run: send what is due when it is due, and keep house."""
+        """Let time run: send what is due when it is due, and keep house twice a day."""
+        house_due: datetime | None = None
         while True:
             with reading(self.engine) as session:
                 due_at = deliveries.next_due_at(session)
             if due_at is None or due_at > end:
+                self.keep_house(end)
                 return
             self.send_all(due_at)
-            self.keep_house(due_at)
+            if house_due is None or due_at >= house_due:
+                self.keep_house(due_at)
+                house_due = due_at + 12 * HOUR
 
     # --- Looked at --------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from tests.services.desk import DAY, HOUR, MINUTE, NOW, Desk, at, said
 NEW = at("2026-12-22 13:00")
 AFTER_ALL = at("2027-01-15 10:00")
 
+NIGHT = "2026-12-15 08:00"
 MOMENTS = [
     "2026-12-01 10:00",  # at booking, before anything went out
     "2026-12-01 10:30",
@@ -26,7 +27,7 @@ MOMENTS = [
     "2026-12-08 10:01",
     "2026-12-12 10:05",  # between the ride and the day before
     "2026-12-14 15:00",
-    "2026-12-15 08:00",  # after day-of
+    NIGHT,  # after day-of, and the window does not open before the old session
     "2026-12-15 14:00",  # after the session
     "2026-12-16 12:00",  # after the check-in
 ]
@@ -48,12 +49,14 @@ def test_a_move_at_any_point_tells_the_patient_all_of_the_new_session(desk: Desk
         steps = {row.step for row in about_it}
         essential = {"arrange-a-ride", "day-before", "day-of", "evening-after", "check-in"}
         assert essential <= steps, said(now)
-        assert ("rescheduled" in steps) is bool(sent_before[id_]), said(now)
+        is_told = bool(sent_before[id_]) and now != at(NIGHT)
+        assert ("rescheduled" in steps) is is_told, said(now)
         before = {(row.step, row.channel) for row in rows if row.id in sent_before[id_]}
         again = {step for step, channel in before if (step, channel) in _kept(about_it)}
         assert again == set(), said(now)
         assert desk.waiting(id_) == []
-    assert desk.tasks() == []
+    (call,) = desk.tasks()
+    assert call.says == "Call the patient: rescheduled (no decent hour left to send it)"
 
 
 def _kept(rows: Iterable[Delivery]) -> set[tuple[str, Channel]]:
