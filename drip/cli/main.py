@@ -28,6 +28,8 @@ COMMANDS = {
     "tasks": ("drip.cli.tasks", "What staff must do: list, show, done."),
     "send-test": ("drip.cli.send_test", "Send one message to yourself, marked as a test."),
     "run": ("drip.cli.running", "Send what is due, in one process, until stopped."),
+    "worker": ("drip.cli.celery_commands", "Work on batches, with Redis and Celery."),
+    "beat": ("drip.cli.celery_commands", "Wake the workers, with Redis and Celery."),
     "status": ("drip.cli.looking", "Counts, lag and failures."),
     "doctor": ("drip.cli.setting_up", "Check the set-up and say how to mend it."),
 }

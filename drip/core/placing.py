@@ -20,8 +20,8 @@ class Wanted(NamedTuple):
     step: Step
     channels: tuple[Channel, ...]
     timed: Timed
-    occurrence: int = 1
-    begun: bool = False
+    occurrence: int
+    begun: bool
 
 
 class Placed(NamedTuple):

@@ -201,7 +201,7 @@ def notice_rows(
     placed = Placed(timed.due_at, reason)
     step = NOTICES[name]
     channels = channels_of(step, journey.reach)
-    return rows_of(Wanted(step, channels, timed, occurrence), placed, journey)
+    return rows_of(Wanted(step, channels, timed, occurrence, begun=False), placed, journey)
 
 
 def add_or_change(

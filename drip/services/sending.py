@@ -105,8 +105,12 @@ class Sender:
         """
         self.record_answers(now)
         claim = self.claim(now)
-        if not claim.ids:
-            return 0
+        if claim.ids:
+            self.work(claim, now)
+        return len(claim.ids)
+
+    def work(self, claim: Claim, now: datetime) -> None:
+        """Take a claim through all that follows it."""
         prepared = self.prepare(claim, now)
         self.answers += self.hand_over(prepared.going, now)
         self.record_answers(now)
@@ -114,7 +118,6 @@ class Sender:
             self.set_right(delivery, now)
             with writing(self.engine) as session:
                 _end(session, delivery, end, claim.token, now)
-        return len(claim.ids)
 
     def record_answers(self, now: datetime) -> None:
         """Record the answers that are in hand."""
@@ -124,11 +127,13 @@ class Sender:
             if isinstance(each.answer, Rejected) and each.answer.suppress:
                 self.set_right(each.delivery, now)
 
-    def claim(self, now: datetime) -> Claim:
-        """Take a lease on what is due, the essential first."""
+    def claim(self, now: datetime, channel: Channel | None = None) -> Claim:
+        """Take a lease on a batch of what is due, on one channel or all, the essential first."""
         token = secrets.token_hex(8)
         with writing(self.engine) as session:
-            ids = deliveries.claim(session, now, limit=self.batch, lease=LEASE, token=token)
+            ids = deliveries.claim(
+                session, now, limit=self.batch, lease=LEASE, token=token, channel=channel
+            )
         return Claim(token, tuple(ids))
 
     def prepare(self, claim: Claim, now: datetime) -> Prepared:

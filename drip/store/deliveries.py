@@ -140,7 +140,7 @@ def claim(
     limit: int,
     lease: timedelta,
     token: str,
-    clinic_id: int | None = None,
+    channel: Channel | None = None,
 ) -> list[int]:
     """Take up to `limit` due deliveries until `now + lease`: essential first, then by time.
 
@@ -157,8 +157,8 @@ def claim(
                 .limit(room)
                 .with_for_update(skip_locked=True)
             )
-            if clinic_id is not None:
-                due = due.where(_C.clinic_id == clinic_id)
+            if channel is not None:
+                due = due.where(_C.channel == channel)
             # As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
             statement = (
                 moving(Status.CLAIMED, now, lease_token=token, lease_until=now + lease)

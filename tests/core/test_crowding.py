@@ -1,5 +1,6 @@
 """How close a patient's steps may come: T7."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from tests.core.journeys import (
     ALL_DAY,
     NEW_YORK,
     NINE_TO_EIGHT,
+    Enrollment,
     at,
     journey,
     lines,
@@ -206,6 +208,18 @@ TABLES = [
            - again: too_late""",
     ),
     (
+        "a step that nothing planned covers is placed like any other",
+        schedule(
+            step("ride", "3 days before session at 10:00"),
+            step("other", "3 days before session at 10:30"),
+            step("again", "3 days before session at 10:00", until="4 days before session",
+                 covers=["ride"]),
+        ),
+        """2026-12-07 10:00 ride
+           2026-12-07 12:00 other
+           - again: too_late""",
+    ),
+    (
         "education that covers is given its slot last and covers nothing that goes before it",
         schedule(
             step("other", "3 days before session at 10:00"),
@@ -375,6 +389,16 @@ def test_welcome_is_first_wherever_it_stands_in_the_file() -> None:
         """2026-12-09 13:00 welcome
            2026-12-09 15:00 reminder"""
     )
+
+
+def test_a_step_that_is_added_later_does_not_go_before_a_welcome_that_still_waits() -> None:
+    enrollment = Enrollment(journey("2026-12-08 22:00", "2026-12-10 09:00", schedule(WELCOME)))
+    enrollment.plan("2026-12-08 22:00", elsewhere=[at("2026-12-09 09:00")])
+    assert enrollment.ahead() == ["2026-12-09 11:00 welcome"]
+    reminder = step("reminder", "3 days before session at 10:00", until=SHORT)
+    enrollment.journey = replace(enrollment.journey, schedule=schedule(WELCOME, reminder))
+    enrollment.plan("2026-12-08 22:30")
+    assert enrollment.ahead("reminder") == ["2026-12-09 13:00 reminder"]
 
 
 def test_what_is_useless_once_welcome_has_found_its_slot_is_too_late() -> None:

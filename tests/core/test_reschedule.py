@@ -472,6 +472,20 @@ def test_what_went_out_on_one_channel_counts_where_the_other_is_planned_anew() -
     assert enrollment.ahead("food") == ["2026-12-07 12:00 food"]
 
 
+def test_the_other_channel_of_a_step_needs_no_slot() -> None:
+    steps = schedule(
+        step("ride", "3 days before session at 10:00"),
+        step("food", "3 days before session at 12:00"),
+    )
+    enrollment = booked(journey("2026-11-10 13:00", A, steps))
+    enrollment.mark("ride", "sms", Status.ACCEPTED, "2026-12-07 10:00")
+    enrollment.resume("2026-12-07 10:30")
+    assert enrollment.ahead() == lines(
+        """2026-12-07 10:30 ride
+           2026-12-07 12:00 food"""
+    )
+
+
 def test_what_reached_nobody_is_not_what_the_patient_knows() -> None:
     enrollment = booked(journey("2026-11-10 13:00", A))
     enrollment.reschedule(B, "2026-12-01 12:00")

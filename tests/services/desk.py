@@ -168,9 +168,7 @@ class Desk:
         with reading(self.engine) as session:
             if enrollment_id is not None:
                 return deliveries.of_enrollment(session, enrollment_id)
-            return sorted(
-                session.query(Delivery).all(), key=lambda row: (row.due_at, row.id)
-            )
+            return sorted(session.query(Delivery).all(), key=lambda row: (row.due_at, row.id))
 
     def row(
         self, enrollment_id: int, step: str, channel: str = "sms", occurrence: int = 1

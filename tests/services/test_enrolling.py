@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from drip.core.delivery import Status
+from drip.core.schedule import Channel
 from drip.errors import DripError, InvalidInput
 from drip.services.changing import cancel, no_show
 from drip.services.enrolling import Enrolled, Refused, enroll, enroll_all
 from drip.services.stopping import stop_enrollment
-from drip.core.schedule import Channel
 from drip.store.schema import Consent, Delivery, Enrollment, Patient, Task
 from tests.services.desk import DAY, HOUR, NOW, Desk, at, said
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from drip.core.delivery import HANDED_OVER, Reason, Status, sources_of
 from drip.core.schedule import Channel
-from drip.store import clinics, deliveries
+from drip.store import deliveries
 from drip.store.deliveries import Result
 from drip.store.engine import reading, writing
 from drip.store.schema import Delivery
@@ -83,20 +83,16 @@ def test_a_claim_takes_no_more_than_its_limit(engine: Engine, add: Add, now: dat
     assert third == []
 
 
-def test_a_claim_may_be_for_one_clinic(
-    engine: Engine, add: Add, clinic_id: int, now: datetime
-) -> None:
-    with writing(engine) as session:
-        lake = clinics.upsert(session, "lake", {}, now)
-    ours, theirs = add([{}, {"clinic_id": lake}])
+def test_a_claim_may_be_for_one_channel(engine: Engine, add: Add, now: datetime) -> None:
+    text, email = add([{"channel": Channel.SMS}, {"channel": Channel.EMAIL}])
 
-    def claim(clinic: int) -> list[int]:
-        return deliveries.claim(session, now, limit=9, lease=LEASE, token="mine", clinic_id=clinic)
+    def claim(channel: Channel) -> list[int]:
+        return deliveries.claim(session, now, limit=9, lease=LEASE, token="mine", channel=channel)
 
     with writing(engine) as session:
-        assert claim(clinic_id) == [ours]
-        assert claim(clinic_id) == []
-        assert claim(lake) == [theirs]
+        assert claim(Channel.SMS) == [text]
+        assert claim(Channel.SMS) == []
+        assert claim(Channel.EMAIL) == [email]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.SCHEDULED}))

@@ -1,0 +1,58 @@
+"""The Celery application: every task has a queue, every beat entry a task, and nothing waits."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from drip.config import Secret, Settings
+from drip.errors import SettingsError
+from drip.worker import tasks
+from drip.worker.celery_app import QUEUES, VISIBILITY, make_celery
+
+SENDS_TO = {"drip.deliver": {"sms", "email"}}
+"""Tasks whose queue is given where they are sent."""
+
+
+@pytest.fixture(scope="module")
+def app() -> Celery:
+    made = make_celery(Settings(redis_url=Secret("redis://127.0.0.1:1/0")))
+    made.loader.import_default_modules()
+    return made
+
+
+def ours(app: Celery) -> set[str]:
+    return {name for name in app.tasks if name.startswith("drip.")}
+
+
+def test_every_task_has_a_queue_that_the_workers_work_on(app: Celery) -> None:
+    assert ours(app) == {"drip.tick", "drip.deliver", "drip.keep_house"}
+    for name in ours(app):
+        routed = app.conf.task_routes.get(name, {}).get("queue")
+        assert SENDS_TO.get(name, {routed}) <= set(QUEUES), name
+
+
+def test_every_beat_entry_has_a_task(app: Celery) -> None:
+    assert app.conf.beat_schedule
+    for entry in app.conf.beat_schedule.values():
+        assert entry["task"] in ours(app)
+
+
+def test_no_task_waits_in_redis_for_its_time() -> None:
+    """An ETA beyond the visibility time-out would be delivered again and again."""
+    assert VISIBILITY >= 600
+    for path in Path(tasks.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg in {"eta", "countdown"}:
+                raise AssertionError(f"{path.name}:{node.lineno} has an {node.arg}")
+
+
+def test_a_time_limit_is_far_from_the_visibility_time_out(app: Celery) -> None:
+    assert app.conf.task_time_limit < app.conf.broker_transport_options["visibility_timeout"]
+    assert app.conf.broker_transport_options["socket_timeout"]
+
+
+def test_without_redis_it_says_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="DRIP_REDIS_URL is not set"):
+        make_celery(Settings())
