@@ -1,5 +1,6 @@
 """The layout round every email: public name above; phone, address and how to stop below."""
 
+import re
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from drip.content.words import clinic_blanks, direction, fill
 from drip.content.yamlfile import read_text
 from drip.core.clinic import Clinic
 from drip.errors import ContentError
+
+_TIME = re.compile(r"(?<=\d) (?:[AP]M\b|[ap]\. m\.)")
+"""What follows the hour: no line may break before it or within it."""
 
 
 class Frame(NamedTuple):
@@ -63,6 +67,10 @@ def frame_of(words: Language, clinic: Clinic, subject: str, stop_url: str | None
     )
 
 
+def _held_together(time: re.Match[str]) -> str:
+    return time[0].replace(" ", "&nbsp;")
+
+
 class Layout:
     """The two layouts, each read and compiled once, when it is first needed."""
 
@@ -77,7 +85,7 @@ class Layout:
         link = f'<a class="call" href="tel:{Markup.escape(frame.phone_link)}">{number}</a>'
         page = self._html.render(
             frame=frame,
-            body=Markup(document.html()),  # noqa: S704
+            body=Markup(_TIME.sub(_held_together, document.html())),  # noqa: S704
             phones=lambda text: Markup(Markup.escape(text).replace(number, Markup(link))),  # noqa: S704
         )
         return self._inliner.inline(page)

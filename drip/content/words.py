@@ -14,6 +14,11 @@ from drip.core.clinic import Clinic
 _ODD_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009"), " ")
 _EVENING = 17
 """The hour on the clinic's clock from which a session of today is called tonight's."""
+_UNNAMED = dict.fromkeys(
+    ("America/Indiana/Indianapolis", "America/Fort_Wayne", "America/Kentucky/Louisville"),
+    ZoneInfo("America/New_York"),
+)
+"""Zones that babel has no good name for, each with one on the same clock that it can name."""
 _BLANK = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
@@ -106,7 +111,8 @@ class _Speaker:
         from babel.dates import get_timezone_name
 
         name, theirs = (
-            get_timezone_name(zone, locale=self._locale) for zone in (self.zone, self.patient_zone)
+            get_timezone_name(_UNNAMED.get(zone.key, zone), locale=self._locale)
+            for zone in (self.zone, self.patient_zone)
         )
         if name == theirs:
             # Denver and Phoenix are both "Mountain Time" and differ in summer.

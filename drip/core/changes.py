@@ -17,7 +17,7 @@ from drip.core.planner import (
     notice_rows,
     until_of_notice,
 )
-from drip.core.schedule import CANCELLED, NOTICES, Channel, Step, Weight
+from drip.core.schedule import CANCELLED, Channel, Step, Weight
 
 
 def plan_cancelled(journey: Journey, now: datetime, existing: Sequence[Existing]) -> Plan:
@@ -66,10 +66,11 @@ def plan_stopped(
     for row in stopped:
         if row.weight is not Weight.ESSENTIAL or _goes_otherwise(row, existing):
             continue
-        step = journey.schedule.by_name.get(row.step) or NOTICES.get(row.step)
+        step = journey.schedule.by_name.get(row.step)
         if step is not None and _may_go_by_email(step, journey):
             by_email.append(_by_email(row, step, journey))
         else:
+            # A notice is not in the schedule; it is named after its message.
             calls.append(Unsendable(row.step, step.message if step else row.step, reason))
     add, change = add_or_change(by_email, history)
     return Plan(add, change, tuple((row.id, reason) for row in stopped), tuple(calls))

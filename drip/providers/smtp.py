@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -32,23 +33,31 @@ class Smtp:
     name = "smtp"
 
     def __init__(
-        self, url: str, sender: str, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        sender: str,
+        *,
+        timeout: float = 30.0,
+        batch_seconds: float = 120.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address = SmtpAddress.parse(url)
         self._sender = sender_mailbox(sender)
         self._timeout = timeout
         self._tls = tls
+        self._batch_seconds = batch_seconds
         self._turn = threading.Lock()
         self._session: Session | None = None
 
     def send(self, batch: Sequence[Outgoing], now: datetime) -> list[Answer]:
         """Hand the mails over in order. `now` (UTC) becomes their Date.
 
-        Once the server cannot be reached or keeps silent, the rest of the batch is Retry, so
-        that a batch never waits for more than a few time-outs.
+        Once the server cannot be reached or keeps silent, or has taken two minutes over the
+        batch, the rest of it is Retry: a batch ends well before the lease on it.
         """
         answers: list[Answer] = []
         down: Retry | None = None
+        deadline = time.monotonic() + self._batch_seconds
         with self._turn:
             if self._session is not None and not self._session.is_alive():
                 self._drop()
@@ -61,6 +70,8 @@ class Smtp:
                 else:
                     answer, down = self._answer(outgoing, mail)
                     answers.append(answer)
+                    if time.monotonic() > deadline:
+                        down = Retry("slow")
         return answers
 
     def settle(self, batch: Sequence[Unsettled], now: datetime) -> list[Settlement]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from drip.core.delivery import Reason, Status
 from drip.core.outgoing import Accepted, NotSent, Rejected, Settlement, Unknown, Unsettled
+from drip.core.retry import retry_at
 from drip.core.schedule import Channel, Weight
 from drip.providers.protocol import Provider
 from drip.services.afterwards import after_rejection, suppress_refused, tell_staff
@@ -55,8 +56,8 @@ def rescue(engine: Engine, now: datetime) -> None:
 def settle(engine: Engine, channel: Channel, provider: Provider, now: datetime) -> None:
     """Ask the provider what became of deliveries with an unknown outcome.
 
-    What it never had goes out again; what it cannot tell stays unknown, and an essential one
-    becomes a staff task. Nothing is sent again on a guess.
+    What it never had goes out again, from the second time on after a wait; what it cannot tell
+    stays unknown, and an essential one becomes a staff task. Nothing is sent again on a guess.
     """
     for every, younger_than in _ASKED:
         with reading(engine) as session:
@@ -138,7 +139,7 @@ def _write(
                         row.id,
                         Status.SCHEDULED,
                         attempt.provider,
-                        due_at=now,
+                        due_at=retry_at(now, row.attempts - 1, 0) if row.attempts > 1 else now,
                         reason=Reason.RETRYING,
                     )
                 case Unknown():

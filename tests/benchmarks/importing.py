@@ -114,7 +114,7 @@ def measure() -> list[Figure]:
         bare = timed(lambda: insert_bare(rows, base / "bare.db"))
     return [
         Figure(f"import csv of {PATIENTS:,} patients / bare insertion", ours, bare, 4),
-        Figure("its memory for the whole file / for a quarter", *memory, 1.1, "MiB"),
+        Figure("its memory for the whole file / for a quarter", memory[0], memory[1], 1.1, "MiB"),
     ]
 
 

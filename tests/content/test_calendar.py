@@ -94,4 +94,4 @@ def test_the_start_is_right_on_both_sides_of_a_clock_change(
     someone = replace(facts, clinic=clinic, session_at=at.astimezone(UTC))
     _, event = opened(renderer.email("welcome", someone).calendar)
     assert event.decoded("dtstart").astimezone(UTC) == someone.session_at
-    assert event["dtstart"].to_ical().decode() == f"{at:%Y%m%dT%H%M%S}"
+    assert event["dtstart"].to_ical() == f"{at:%Y%m%dT%H%M%S}".encode()

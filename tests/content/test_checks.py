@@ -208,7 +208,7 @@ def test_a_calendar_title_must_be_discreet(
 def test_a_language_without_a_crisis_sentence_is_told(
     own: ContentDir, change: Change, place_of: Callable[[str, str], str]
 ) -> None:
-    change("messages/_crisis_lines.yaml", ('    es: "Peligro', '    fr: "Peligro'))
+    change("messages/_crisis_lines.yaml", ('    es: "¿Peligro', '    fr: "¿Peligro'))
     found = told(check(own))
     place = place_of("messages/_crisis_lines.yaml", "sms:")
     assert any(f'lines.yaml:{place}: no sentence in "es"' in each for each in found), found

@@ -49,7 +49,7 @@ def test_the_lines_of_the_united_states_are_911_and_988(content: ContentDir) -> 
     assert (lines.emergency, lines.crisis) == ("911", "988")
     for language in ("en", "es"):
         for channel in ("sms", "email"):
-            sentence = crisis_words(lines, language, channel)  # type: ignore[arg-type]
+            sentence = crisis_words(lines, language, channel)
             assert "911" in sentence
             assert "988" in sentence
 

@@ -46,6 +46,18 @@ def test_every_message_is_made_for_every_route(
         assert "{%" not in part
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("hears", [False, True])
+def test_every_text_says_the_clinics_number_once(
+    renderer: Renderer, facts: Facts, name: str, language: str, plain: bool, hears: bool
+) -> None:
+    clinic = replace(facts.clinic, hears_replies=hears)
+    someone = replace(facts, language=language, plain_wording=plain, clinic=clinic)
+    assert renderer.sms(name, someone).body.count("(212) 555-0100") == 1
+
+
 def test_the_plain_wording_is_for_those_who_chose_it(message: Message, facts: Facts) -> None:
     renderer = message(sms="A visit.", sms_plain="A ketamine session.")
     assert renderer.sms("note", facts).body == "A visit."
@@ -83,7 +95,7 @@ def test_the_clinics_own_instructions_come_before_the_defaults(
     text = renderer.email_text("note", replace(facts, clinic=own))
     assert "Eat nothing after 6 AM." in text
     assert "Do not drive until your care team says you can." in text
-    assert "Follow the plan your prescriber gave you about food." in renderer.email_text(
+    assert "Follow the plan your care team gave you about food." in renderer.email_text(
         "note", facts
     )
 

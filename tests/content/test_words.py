@@ -99,7 +99,9 @@ def test_a_day_is_named_only_where_both_calendars_agree(
     [
         ("2026-12-10T09:00", "America/New_York", "America/Detroit", "en", "9:00 AM"),
         ("2026-12-10T09:00", "America/New_York", "America/Chicago", "en", "9:00 AM Eastern Time"),
-        ("2026-12-10T09:00", "America/New_York", "America/Chicago", "es", "9:00 a. m. hora oriental"),
+        ("2026-12-10T09:00", "America/New_York", "America/Chicago", "es", "9:00 a. m. (hora oriental)"),
+        ("2026-12-10T09:00", "America/Indiana/Indianapolis", "America/Chicago", "en", "9:00 AM Eastern Time"),
+        ("2026-12-10T09:00", "America/Kentucky/Louisville", "America/Chicago", "es", "9:00 a. m. (hora oriental)"),
         # Phoenix keeps no summer time: in winter it goes with Denver, in summer it does not.
         ("2026-12-10T09:00", "America/Phoenix", "America/Denver", "en", "9:00 AM"),
         ("2026-07-10T09:00", "America/Phoenix", "America/Denver", "en", "9:00 AM Mountain Standard Time"),

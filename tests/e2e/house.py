@@ -94,20 +94,26 @@ class House:
         app = App(read_settings(self.env, self.folder), self.clock, self.folder)
         return Sender(self.engine, app.content, app.providers())
 
+    @property
+    def errors(self) -> Path:
+        """Where all processes write what goes wrong, and their log."""
+        return self.folder / "stderr.txt"
+
     # --- Processes --------------------------------------------------------------------------
 
     def start(self, script: str, *arguments: object) -> "subprocess.Popen[str]":
         """Start a script of the folder `processes` in the clinic's folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DRIP_")}
-        process = subprocess.Popen(
-            [sys.executable, _PROCESSES / script, *map(str, arguments)],
-            cwd=self.folder,
-            env=kept | self.env | {"PYTHONPATH": str(_ROOT), "COLUMNS": "200"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "stderr.txt").open("a"),
-            text=True,
-        )
+        with self.errors.open("a") as errors:
+            process = subprocess.Popen(
+                [sys.executable, _PROCESSES / script, *map(str, arguments)],
+                cwd=self.folder,
+                env=kept | self.env | {"PYTHONPATH": str(_ROOT), "COLUMNS": "200"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         self.running.append(process)
         return process
 
@@ -117,7 +123,7 @@ class House:
             "drip_ahead.py", self.clock.ahead.total_seconds(), *arguments, "--json"
         )
         printed, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, (self.folder / "stderr.txt").read_text()
+        assert process.returncode == 0, self.errors.read_text()
         return json.loads(printed)
 
     def run(self) -> "subprocess.Popen[str]":
@@ -148,7 +154,7 @@ class House:
         """Wait until something is so."""
         deadline = time.monotonic() + PATIENCE
         while not what():
-            assert time.monotonic() < deadline, (self.folder / "stderr.txt").read_text()[-3000:]
+            assert time.monotonic() < deadline, self.errors.read_text()[-3000:]
             threading.Event().wait(0.005)
 
     def stands_still(self, *also: Status) -> bool:

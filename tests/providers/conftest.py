@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
 def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RemoteRig]:
     """Each provider that is reached over a network."""
     with rigged(request.param, tmp_path) as made:
-        yield made
+        yield cast(RemoteRig, made)
 
 
 @pytest.fixture

@@ -252,5 +252,5 @@ class _Smtp(SMTP):
             self.transport.close()
 
     def reset(self) -> None:
-        if self.transport is not None:
+        if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
