@@ -6,6 +6,9 @@
 #   make lock    resolve the dependencies anew
 #   make clean   remove what the others made
 
+# Byte code is kept: without it every start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(BIN)/python

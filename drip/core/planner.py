@@ -19,24 +19,6 @@ _TEXTS_ONLY = (Channel.SMS,)
 Reach = Mapping[Channel, Reason | None]
 """For every channel why it cannot be used; None where it can."""
 
-NEEDS_A_CALL = frozenset(
-    {
-        Reason.LATE,
-        Reason.TOO_LATE,
-        Reason.NO_WINDOW,
-        Reason.GROUP_SKIPPED,
-        Reason.NO_CONSENT,
-        Reason.NO_ADDRESS,
-        Reason.SUPPRESSED,
-        Reason.STOPPED,
-    }
-)
-"""Reasons for which an essential step becomes a call to the patient (T12).
-
-A schedule may say that an essential step is skipped when it is late, or with its group; then
-a person tells the patient.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Journey:
@@ -170,13 +152,17 @@ def channels_of(step: Step, reach: Reach) -> tuple[Channel, ...]:
 
 
 def calls_for(rows: Sequence[PlannedDelivery]) -> tuple[Unsendable, ...]:
-    """The call to make where no delivery of an essential step can go out (T12)."""
+    """The call to make where no delivery of an essential step goes out (T12).
+
+    Whatever the reason: also where the schedule says to skip a step that is late, or with its
+    group. Only what is covered is said by another step.
+    """
     if not rows or rows[0].weight is not Weight.ESSENTIAL:
         return ()
-    if any(row.status is not Status.SKIPPED or row.reason is Reason.COVERED for row in rows):
+    reasons = [row.reason for row in rows if row.reason and row.status is Status.SKIPPED]
+    if len(reasons) < len(rows) or Reason.COVERED in reasons:
         return ()
-    worst = next((row.reason for row in rows if row.reason in NEEDS_A_CALL), None)
-    return () if worst is None else (Unsendable(rows[0].step, rows[0].message, worst),)
+    return (Unsendable(rows[0].step, rows[0].message, reasons[0]),)
 
 
 def until_of_notice(session_at: datetime, told: Existing | None, now: datetime) -> datetime:

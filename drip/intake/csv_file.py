@@ -41,6 +41,7 @@ class CsvFile:
     """
 
     def __init__(self, path: Path, defaults: Defaults) -> None:
+        self.path = path
         self._defaults = defaults
         with ExitStack() as undo:
             self._file = _open(path)

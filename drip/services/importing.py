@@ -44,7 +44,7 @@ def import_csv(
     `on_progress` is called after every commit with the same object that is returned.
     """
     progress = Imported()
-    _remove(rejects)
+    _remove(rejects, file.path)
     for lines in _batches(file, AT_ONCE):
         _import_batch(scope, lines, file.header, rejects, now, progress)
         progress.last_line = lines[-1].number
@@ -76,12 +76,23 @@ def _import_batch(
         progress.rejects = rejects
 
 
-def _remove(rejects: Path) -> None:
-    """Take away what an earlier import left."""
+def _remove(rejects: Path, source: Path) -> None:
+    """Take away what an earlier import left, and nothing else."""
     try:
-        rejects.unlink(missing_ok=True)
+        if not rejects.exists():
+            return
+        if not rejects.is_file() or rejects.samefile(source) or not _has_rejects(rejects):
+            raise InvalidInput(
+                f"{rejects} is there already and is not a rejects file: name another one."
+            )
+        rejects.unlink()
     except OSError as error:
         raise InvalidInput(f"{rejects} cannot be written: {error.strerror}.") from None
+
+
+def _has_rejects(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).startswith(",".join(REJECT_COLUMNS).encode())
 
 
 def _write_rejects(path: Path, header: Sequence[str], rejected: Iterable[tuple[Line, str]]) -> None:

@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_taken_is_an_error_of_one_line(drip: Drip) -> None
         ((binary,), "not a text file"),
         ((unknown,), "Did you mean phone?"),
         ((path, "--rejects", path), "names"),
-        ((path, "--rejects", drip.folder), "cannot be written"),
+        ((path, "--rejects", drip.folder), "is not a rejects file"),
         ((), "FILE"),
     ):
         done = drip("import", "csv", *args)

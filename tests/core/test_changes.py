@@ -1,5 +1,6 @@
 """Cancelling, no-shows, pauses, stops, and the calls that follow: T9, T11 and T12."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,12 @@ def test_a_cancelled_session(now: str, ahead: list[str], calls: list[str]) -> No
     assert [call.step for call in enrollment.new_calls] == calls
     assert {reason for _, reason in found.cancel} <= {Reason.SESSION_CANCELLED}
     assert enrollment.why("week-after") == ["cancelled session_cancelled"]
+
+
+def test_a_cancellation_before_the_patient_was_told_of_anything() -> None:
+    enrollment = booked(journey("2026-11-10 22:00", A))
+    enrollment.cancel("2026-11-10 23:00")
+    assert enrollment.ahead() == ["2026-11-11 09:00 cancelled"]
 
 
 def test_a_cancellation_goes_out_beside_anything() -> None:
@@ -134,6 +141,20 @@ def test_a_no_show_cancels_what_comes_after_the_session() -> None:
     assert enrollment.why("day-of") == ["accepted"]
 
 
+def test_a_no_show_that_is_noticed_late_cancels_what_is_left() -> None:
+    enrollment = a_month_ahead()
+    enrollment.no_show("2026-12-11 12:00")
+    assert enrollment.why("evening-after") == ["accepted"]
+    assert enrollment.why("week-after") == ["cancelled no_show"]
+
+
+def test_a_no_show_cancels_a_step_at_the_session_itself() -> None:
+    steps = schedule(step("wait", "at session"))
+    enrollment = booked(journey("2026-11-10 13:00", "2026-12-10 08:00", steps))
+    enrollment.no_show("2026-12-10 08:30")
+    assert enrollment.why("wait") == ["cancelled no_show"]
+
+
 def test_a_no_show_leaves_what_was_due_before_the_session() -> None:
     enrollment = a_month_ahead()
     enrollment.apply(plan_no_show(enrollment.journey.anchors.session, enrollment.existing))
@@ -208,6 +229,14 @@ def test_what_can_no_longer_be_said_after_a_pause_is_a_call() -> None:
     ]
 
 
+def test_nobody_is_told_after_the_session_when_it_was_to_be() -> None:
+    enrollment = a_month_ahead()
+    enrollment.reschedule(B, "2026-12-08 21:00")
+    enrollment.pause("2026-12-08 22:00")
+    enrollment.resume("2026-12-17 09:00")
+    assert enrollment.why("rescheduled") == ["cancelled session_moved"]
+
+
 def test_a_paused_enrollment_that_moves_is_held_at_its_new_times() -> None:
     enrollment = a_month_ahead()
     enrollment.pause("2026-12-01 12:00")
@@ -270,6 +299,21 @@ def test_a_step_whose_email_failed_before_its_text_was_stopped_is_a_call() -> No
     assert [call.step for call in enrollment.new_calls] == ["day-before"]
 
 
+def test_a_step_that_went_by_email_before_its_text_was_stopped_is_no_call() -> None:
+    enrollment = a_month_ahead()
+    enrollment.mark("day-before", "email", Status.ACCEPTED, "2026-12-09 10:00")
+    enrollment.stop("sms", "2026-12-09 10:00")
+    assert not enrollment.new_calls
+
+
+def test_a_call_names_the_message() -> None:
+    ride = replace(step("ride", "1 day before session at 10:00"), message="arrange-a-ride")
+    enrollment = a_month_ahead(steps=schedule(ride))
+    enrollment.stop("sms", "2026-12-08 12:00")
+    enrollment.stop("email", "2026-12-08 12:00")
+    assert [call.message for call in enrollment.new_calls] == ["arrange-a-ride"]
+
+
 def test_a_stop_taken_back_and_repeated_finds_the_row_that_is_there() -> None:
     enrollment = a_month_ahead()
     enrollment.stop("sms", "2026-12-08 12:00")
@@ -320,6 +364,7 @@ REACHED = [
      ["sms skipped no_consent", "email skipped no_address"], ["day-before no_consent"]),
     ("a letter is not sent as a text", EMAIL_ONLY, CAN, NO,
      ["email skipped no_consent"], ["letter no_consent"]),
+    ("a letter needs no text where none may go", EMAIL_ONLY, NO, CAN, ["email scheduled"], []),
     ("a lesson by text is not mailed, and nobody calls", LESSON, NO, CAN,
      ["sms skipped no_consent"], []),
 ]  # fmt: skip

@@ -165,6 +165,14 @@ OCCURRENCES = [
         None,
     ),
     (
+        "contradicted since, though its first occurrence was finished later",
+        "resend",
+        """ride sms #2 accepted 12-06 10:00 A r1
+           rescheduled sms #1 accepted 12-07 10:00 B r1
+           ride email #1 accepted 12-08 10:00 A r1""",
+        3,
+    ),
+    (
         "cancelled since",
         "resend",
         """ride sms #1 accepted 12-07 10:00 A r1
@@ -292,3 +300,5 @@ def test_a_delivery_that_came_back_goes_out_when_it_is_due_again() -> None:
     [row] = rows("ride sms #1 scheduled 12-07 12:00 A r1")
     tried = replace(row, sent_at=at("2026-12-07 10:00"))
     assert said(tried.went_at) == "2026-12-07 12:00"
+    unknown = replace(row, status=Status.SENDING)
+    assert said(unknown.went_at) == "2026-12-07 12:00"

@@ -125,11 +125,6 @@ def test_the_patient_gets_what_the_plan_said_when_it_said(house: House) -> None:
     status = house.drip("status")
     assert status["deliveries"]["accepted"] == 20
     assert status["tasks"] == {"open": 0, "urgent": 0}
-    assert (
-        house.drip("enroll", *PATIENT, "--booked", "2026-12-01T09:00")["what"] == "unchanged"
-        if (house.clock() < at("2026-12-15 09:00"))
-        else True
-    )
 
 
 def test_a_move_in_the_middle_a_stop_and_the_rest_by_email(house: House) -> None:

@@ -171,6 +171,21 @@ def test_rejects_that_cannot_be_written_stop_the_import_before_it_begins(
 ) -> None:
     (tmp_path / "rejects.csv").mkdir()
     path = _file(tmp_path, _line(1))
-    with pytest.raises(InvalidInput, match="cannot be written"):
+    with pytest.raises(InvalidInput, match="is not a rejects file"):
         _import(desk, path)
     assert desk.count_of(Patient) == 0
+
+
+@pytest.mark.parametrize("there", ["name,phone\nAnn,1\n", None])
+def test_nothing_but_an_earlier_rejects_file_is_taken_away(
+    desk: Desk, tmp_path: Path, there: str | None
+) -> None:
+    path, rejects = _file(tmp_path, _line(1)), tmp_path / "rejects.csv"
+    if there is None:
+        rejects.symlink_to("/dev/null")
+    else:
+        rejects.write_text(there)
+    with pytest.raises(InvalidInput, match="is not a rejects file"):
+        _import(desk, path)
+    assert rejects.exists()
+    assert path.exists()
