@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,13 +146,15 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     """
     values: dict[str, Any] = {}
     for variable, value in {**_dotenv(folder / ENV_FILE), **environment}.items():
-        if not variable.startswith(_PREFIX) or variable.startswith(_NOT_SETTINGS) or not value:
+        if not variable.upper().startswith(_PREFIX) or variable.startswith(_NOT_SETTINGS):
             continue
-        name = variable.removeprefix(_PREFIX).lower()
-        if name not in _READERS:
+        if not value:
+            continue
+        name = variable[len(_PREFIX) :].lower()
+        if variable != _variable(name) or name not in _READERS:
             near = get_close_matches(name, _READERS, 1)
-            hint = f" Did you mean {_variable(near[0])}?" if near else ""
-            raise SettingsError(f"There is no setting {variable}.{hint}")
+            hint = f"Did you mean {_variable(near[0])}?" if near else "Take it out."
+            raise SettingsError(f"There is no setting {variable}. {hint}")
         try:
             values[name] = _READERS[name](value)
         except ValueError as error:
@@ -176,8 +179,27 @@ def _variable(name: str) -> str:
 
 
 def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    """The variables of a `.env`, as they are written: no other variable is put into them."""
+    if not path.exists():
         return {}
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+    values: dict[str, str] = {}
+    for binding in parse_stream(StringIO(_text(path))):
+        place = f"{path}:{binding.original.line}"
+        if binding.error:
+            raise SettingsError(f"{place}: this is not NAME=value; put # before a remark.")
+        if binding.key in values:
+            raise SettingsError(f"{place}: {binding.key} is there twice; keep one of the two.")
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8: save it as UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None

@@ -32,13 +32,29 @@ def postgresql_template(postgresql: str) -> Iterator[str]:
         yield str(engine.url.database)
 
 
-@pytest.fixture(scope="module")
-def postgresql_engine(postgresql: str, postgresql_template: str) -> Iterator[Engine]:
-    """A database of the module's own, with what its tests leave in it."""
+@pytest.fixture(scope="session")
+def kept_postgresql(postgresql: str, postgresql_template: str) -> Iterator[Engine]:
+    """One database for all tests of a worker: an engine that is kept knows its statements."""
     with new_database(postgresql, postgresql_template) as url:
         engine = open_engine(url)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def kept_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The same in a file."""
+    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('kept') / 'drip.db'}")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_engine(kept_postgresql: Engine) -> Engine:
+    """A PostgreSQL database with all tables and no rows."""
+    _empty(kept_postgresql)
+    return kept_postgresql
 
 
 @pytest.fixture
@@ -58,12 +74,11 @@ def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest) -> Any:
+def engine(request: pytest.FixtureRequest) -> Engine:
     """A database with all tables and no rows: the test runs once on each kind."""
-    engine = request.getfixturevalue(f"{request.param}_engine")
-    if request.param == "postgresql":
-        _empty(engine)
-    return engine
+    kept: Engine = request.getfixturevalue(f"kept_{request.param}")
+    _empty(kept)
+    return kept
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -75,6 +90,12 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def _empty(engine: Engine) -> None:
-    tables = ", ".join(table.name for table in Row.metadata.sorted_tables)
-    with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    names = [table.name for table in reversed(Row.metadata.sorted_tables)]
+    statements = [f"DELETE FROM {name}" for name in names]
+    if engine.dialect.name == "postgresql":
+        statements = [f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"]
+    # What a test left open would be waited for.
+    engine.dispose()
+    with engine.execution_options(writes=True).begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))

@@ -12,22 +12,18 @@ from drip.core.planner import Plan
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput
 from drip.intake.booking import CONSENT_HOWS, read_email, read_phone
-from drip.intake.fields import read_moment
+from drip.intake.fields import one_line, read_moment
 from drip.services import changing, stopping
 from drip.services.previewing_enrolled import preview_enrollment
 from drip.services.scope import Scope
 
 
-@click.command()
+@click.command(epilog="\b\nFor example:\n  drip reschedule 12 --session 2026-12-14T10:30")
 @names_enrollment
 @click.option("--session", required=True, metavar="WHEN", help="The new time, as 2026-12-10T09:00.")
 @as_json
 def reschedule(id_: int | None, ref: str | None, session: str, as_json: bool) -> None:
-    r"""Move a session; the messages move with it, and the patient is told.
-
-    \b
-      drip reschedule 12 --session 2026-12-14T10:30
-    """
+    """Move a session; the messages move with it, and the patient is told."""
     app = App.from_environment()
     scope = app.scope
     found = enrollment_id(scope, id_, ref)
@@ -87,28 +83,29 @@ def no_show(id_: int | None, ref: str | None, as_json: bool) -> None:
     _show(app.scope, found, "Noted as a no-show", made, as_json)
 
 
-@click.command()
+@click.command(epilog="\b\nFor example:\n  drip stop 12\n  drip stop ana@example.com")
 @click.argument("who", metavar="ID|ADDRESS")
 @click.option(
     "--channel",
-    type=click.Choice(("sms", "email", "all")),
+    type=click.Choice(("sms", "email", "all"), case_sensitive=False),
     help="What to stop, by enrollment id.  [default: sms]",
 )
-@click.option("--how", type=click.Choice(CONSENT_HOWS), default="verbal", show_default=True)
+@click.option(
+    "--how",
+    type=click.Choice(CONSENT_HOWS, case_sensitive=False),
+    default="verbal",
+    show_default=True,
+)
 @click.option("--by", default=None, help="Who heard it.  [default: your user name]")
 @as_json
 def stop(who: str, channel: str | None, how: str, by: str | None, as_json: bool) -> None:
-    r"""Stop messages to a patient who said so, for good.
+    """Stop messages to a patient who said so, for good.
 
     By enrollment id it stops texts, with --channel email or all other things too. By phone
     number or email address it stops that address, for everybody who has it.
-
-    \b
-      drip stop 12
-      drip stop ana@example.com
     """
     app = App.from_environment()
-    scope, now, by = app.scope, app.clock(), by or getuser()
+    scope, now, by = app.scope, app.clock(), one_line("--by", by or getuser())
     if who.isascii() and who.isdigit() and len(who) < 7:
         channels = list(Channel) if channel == "all" else [Channel(channel or "sms")]
         stopped = stopping.stop_enrollment(scope, int(who), channels, how, by, now)
@@ -135,6 +132,8 @@ def _address(text: str, country: str) -> tuple[Channel, str]:
 def _print_stopped(stopped: stopping.Stopped) -> None:
     ids = ", ".join(str(id_) for id_ in stopped.plans) or "nobody enrolled"
     click.echo(f"Stopped for good: {stopped.channel} to {stopped.address} (enrollments: {ids}).")
+    if not stopped.plans:
+        warn("Nobody enrolled has this address: is it written as it is on record?")
     for made in stopped.plans.values():
         print_calls(made.unsendable)
 
@@ -157,5 +156,5 @@ def _show(scope: Scope, found: int, what: str, made: Plan, as_json: bool) -> Non
         print_json({"enrollment": found, "call": calls_json(made.unsendable), **shown.as_json()})
         return
     click.echo(f"{what}: enrollment {found}.")
-    print_plan(shown)
+    print_plan(shown, scope.clinic.zone)
     print_calls(made.unsendable)

@@ -73,11 +73,12 @@ def _cell(row: Row) -> str:
 def _summed(problems: Iterable[Problem]) -> str:
     severities = [problem.severity for problem in problems]
     counts = [_count(severities.count(each), each.value) for each in Severity]
-    return ", ".join(counts) + "."
+    summed = ", ".join(counts) + "."
+    return summed[0].upper() + summed[1:]
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'No'} {what}{'' if number == 1 else 's'}"
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 def _json(report: Report, *, sample: bool) -> dict[str, object]:

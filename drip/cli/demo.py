@@ -1,6 +1,7 @@
 """`drip demo`: whole journeys on a fast clock, with no set-up."""
 
 import logging
+import re
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +15,16 @@ from drip.clock import system_clock
 from drip.content.clinic_file import sample_clinic
 from drip.content.sources import content_dir
 from drip.core.schedule import Channel
-from drip.errors import InvalidInput
+from drip.errors import DripError, InvalidInput
 from drip.providers.outbox import Outbox
 from drip.services.demo import Happening, Sample, play
 from drip.services.scope import open_scope
 from drip.services.sending import Sender
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade
+
+_OURS = re.compile(r"index\.html|delivery-\d+\.(txt|eml)|outbox\.\w+|\..*")
+"""What a demo leaves in its folder."""
 
 _START = 10
 """The hour of the sample clinic's clock at which the demo's patients book."""
@@ -72,12 +76,19 @@ def _next_monday(now: datetime) -> datetime:
 
 
 def _prepare(out: Path) -> None:
-    """Refuse a folder that holds anything but an earlier demo."""
-    if out.exists() and any(out.iterdir()) and not (out / "index.html").exists():
-        raise InvalidInput(f"{out} holds other things: name another folder with --out.")
-    if out.exists():
-        for path in out.iterdir():
+    """Make the folder, or empty it of an earlier demo. One that holds other things is refused."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = list(out.iterdir())
+        if not all(_OURS.fullmatch(path.name) and path.is_file() for path in there):
+            raise InvalidInput(f"{out} holds other things: name another folder with --out.")
+        for path in there:
             path.unlink()
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        said = f"{out} cannot be written: {error.strerror}; name another folder with --out."
+        raise DripError(said) from None
 
 
 def _row(happening: Happening, zone: ZoneInfo) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from drip.cli.plan_table import calls_json, print_calls, print_plan
 from drip.cli.preview import SCHEDULE
 from drip.cli.printing import as_json, print_json
 from drip.intake.booking import CONSENT_HOWS, Defaults, read_booking
-from drip.intake.fields import ROUTES
+from drip.intake.fields import ROUTES, one_line
 from drip.services.enrolling import enroll as enroll_one
 from drip.services.previewing_enrolled import preview_enrollment
 
@@ -22,7 +22,14 @@ _SAID = {
 }
 
 
-@click.command()
+_EXAMPLE = """\b
+For example:
+  drip enroll --name "Ana Diaz" --phone "+1 212 555 0100" \\
+    --email ana@example.com --session 2026-12-10T09:00 \\
+    --consent sms,email --consent-how verbal"""
+
+
+@click.command(epilog=_EXAMPLE)
 @click.option("--name", required=True, help="The patient's name.")
 @click.option("--phone", help="Such as +1 212 555 0100; without +1 it is the clinic's country.")
 @click.option("--email", help="The patient's email address.")
@@ -30,25 +37,30 @@ _SAID = {
     "--session", required=True, metavar="WHEN", help="The first session, as 2026-12-10T09:00."
 )
 @click.option("--consent", metavar="LIST", help="What the patient agreed to: sms,email.")
-@click.option("--consent-how", type=click.Choice(CONSENT_HOWS), help="How that was said.")
+@click.option(
+    "--consent-how",
+    type=click.Choice(CONSENT_HOWS, case_sensitive=False),
+    help="How that was said.",
+)
 @click.option("--language", metavar="CODE", help="en or es.  [default: the clinic's]")
 @click.option("--timezone", metavar="ZONE", help="The patient's.  [default: the clinic's]")
-@click.option("--route", type=click.Choice(ROUTES), help="How the patient is treated.")
-@click.option("--wording", type=click.Choice(("discreet", "plain")), help="[default: discreet]")
+@click.option(
+    "--route", type=click.Choice(ROUTES, case_sensitive=False), help="How the patient is treated."
+)
+@click.option(
+    "--wording",
+    type=click.Choice(("discreet", "plain"), case_sensitive=False),
+    help="[default: discreet]",
+)
 @click.option("--ref", metavar="ID", help="The clinic's own id: the same id is the same booking.")
 @click.option("--booked", metavar="WHEN", help="When it was booked.  [default: now]")
 @click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
 @click.option("--by", default=None, help="Who took the consent.  [default: your user name]")
 @as_json
 def enroll(as_json: bool, by: str | None, **fields: str | None) -> None:
-    r"""Enrol one patient and print the plan.
+    """Enrol one patient and print the plan.
 
     No text and no email goes out without the patient's consent.
-
-    \b
-      drip enroll --name "Ana Diaz" --phone "+1 212 555 0100" \
-        --email ana@example.com --session 2026-12-10T09:00 \
-        --consent sms,email --consent-how verbal
     """
     app = App.from_environment()
     scope, clinic = app.scope, app.clinic
@@ -61,7 +73,7 @@ def enroll(as_json: bool, by: str | None, **fields: str | None) -> None:
             languages=app.content.languages(),
             schedule=SCHEDULE,
             source=SOURCE,
-            consent_by=by or getuser(),
+            consent_by=one_line("--by", by or getuser()),
         ),
     )
     done = enroll_one(scope, booking, app.clock())
@@ -71,5 +83,5 @@ def enroll(as_json: bool, by: str | None, **fields: str | None) -> None:
         print_json({**what, "call": calls_json(done.plan.unsendable), **shown.as_json()})
         return
     click.echo(f"{_SAID[done.what]}: {booking.name}, enrollment {done.enrollment_id}.")
-    print_plan(shown)
+    print_plan(shown, clinic.zone)
     print_calls(done.plan.unsendable)

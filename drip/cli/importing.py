@@ -51,7 +51,7 @@ def csv(
     """
     app = App.from_environment()
     scope, clinic = app.scope, app.clinic
-    rejects = rejects or file.with_name(f"{file.stem}.rejects.csv")
+    rejects = rejects or file.parent / f"{file.stem}.rejects.csv"
     if rejects.resolve() == file.resolve():
         raise InvalidInput(f"--rejects names {file} itself: give another file.")
     load_schedule(app.content, schedule)  # wrong for one is wrong for all

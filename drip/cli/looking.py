@@ -35,7 +35,11 @@ _NAMED = {Channel.SMS: "Texts", Channel.EMAIL: "Emails"}
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only enrollments that stand so.")
+@click.option(
+    "--status",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    help="Only enrollments that stand so.",
+)
 @click.option(
     "--search", default="", metavar="TEXT", help="A part of the name, phone, email or ref."
 )

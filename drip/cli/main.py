@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
@@ -84,10 +86,17 @@ def drip() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. Errors are one line."""
+    _prepare_streams()
+    words = sys.argv[1:] if args is None else args
+    colour = False if os.environ.get("NO_COLOR") else None
     try:
-        status = drip.main(args, standalone_mode=False)
+        _refuse_broken(words)
+        status = drip.main(words, standalone_mode=False, color=colour)
     except click.exceptions.Abort:
         _fail("Stopped.", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         _fail(_usage_said(error), 2)
     except click.ClickException as error:
@@ -97,15 +106,34 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _fail(f"{error.filename or 'What was to be written'}: {error.strerror}.", 1)
     else:
         if isinstance(status, int) and status:
             sys.exit(status)
 
 
+def _prepare_streams() -> None:
+    """Write to nowhere where output is closed, and a "?" for a letter that it cannot show."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _refuse_broken(words: Sequence[str]) -> None:
+    """Refuse what is not text: bytes that stand for no letter in the terminal's encoding."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            shown = word.encode(errors="replace").decode()
+            raise click.UsageError(f"{shown!r} has letters that cannot be read: type them again")
+
+
 def _usage_said(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx is not None else "drip"
     said = error.format_message().rstrip(".")
-    return f"{said}. `{path} --help` shows how." if "--help" not in said else f"{said}."
+    end = "" if said.endswith(("?", "?)")) else "."
+    return f"{said}{end} `{path} --help` shows how." if "--help" not in said else f"{said}{end}"
 
 
 def _fail(said: str, status: int) -> None:

@@ -8,27 +8,37 @@ from pathlib import Path
 import click
 
 from drip.app import App
+from drip.cli.enrollment_option import RowId
 from drip.cli.plan_table import print_calls, print_plan
 from drip.cli.printing import as_json, note, print_json
 from drip.core.clinic import Clinic
 from drip.core.delivery import SAID
 from drip.core.schedule import Channel
-from drip.errors import InvalidInput, NotFound
+from drip.errors import DripError, InvalidInput, NotFound
 from drip.intake.fields import ROUTES, one_of, read_moment, read_zone
 from drip.services.previewing import Asked, Preview, make_preview
 
 SCHEDULE = "ketamine-first-session"
 
 
-@click.command()
+_ENROLLMENT = RowId("an enrollment", "`drip list` shows them")
+_EXAMPLE = """\b
+For example:
+  drip preview --session 2026-12-10T09:00
+  drip preview --session 2026-12-10T09:00 --step day-before"""
+
+
+@click.command(epilog=_EXAMPLE)
 @click.option("--session", "session_text", metavar="WHEN", help="As 2026-12-10T09:00.")
 @click.option("--booked", metavar="WHEN", help="When the booking is made.  [default: now]")
 @click.option("--timezone", metavar="ZONE", help="The patient's, such as America/Chicago.")
 @click.option("--language", metavar="CODE", help="en or es.  [default: the clinic's]")
-@click.option("--route", type=click.Choice(ROUTES), help="How the patient is treated.")
+@click.option(
+    "--route", type=click.Choice(ROUTES, case_sensitive=False), help="How the patient is treated."
+)
 @click.option("--plain", is_flag=True, help="The plain wording of the texts.")
 @click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
-@click.option("--enrollment", type=int, metavar="ID", help="An enrolled patient instead.")
+@click.option("--enrollment", type=_ENROLLMENT, metavar="ID", help="An enrolled patient instead.")
 @click.option("--step", metavar="STEP", help="Show this message whole.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with everything.")
 @click.option("--ics", type=click.Path(path_type=Path), help="Write the calendar file.")
@@ -47,13 +57,9 @@ def preview(
     ics: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Show what a patient would get, and when.
+    """Show what a patient would get, and when.
 
     Needs no set-up: without a clinic.yaml it uses a sample clinic.
-
-    \b
-      drip preview --session 2026-12-10T09:00
-      drip preview --session 2026-12-10T09:00 --step day-before
     """
     app = App.from_environment()
     if (session_text is None) == (enrollment is None):
@@ -74,7 +80,9 @@ def preview(
             session_at=session_at.astimezone(UTC),
             booked_at=_booked_at(app, booked, clinic, session_at),
             zone=zone,
-            language=one_of("language", language or clinic.language, app.content.languages()),
+            language=one_of(
+                "language", (language or clinic.language).lower(), app.content.languages()
+            ),
             route=route or "",
             plain_wording=plain,
         )
@@ -88,7 +96,7 @@ def preview(
     elif step is not None:
         _print_step(made, step)
     elif html is None and ics is None:
-        print_plan(made)
+        print_plan(made, app.clinic.zone if app.has_clinic else made.zone)
         print_calls(made.unsendable)
     if not app.has_clinic:
         note("A sample clinic is used, since there is no clinic.yaml here.")
@@ -97,7 +105,10 @@ def preview(
 def _booked_at(app: App, booked: str | None, clinic: Clinic, session_at: datetime) -> datetime:
     """When the booking is made, in UTC: as said, or now."""
     if not booked:
-        return app.clock().replace(microsecond=0)
+        now = app.clock().replace(microsecond=0)
+        if session_at < now:
+            note("This session is past: `--booked` shows the plan as it was at booking.")
+        return now
     booked_at = read_moment(booked, clinic.zone, "booked")
     if booked_at > session_at:
         raise InvalidInput("--booked is after --session: one of the two is wrong.")
@@ -139,5 +150,5 @@ def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None
+        raise DripError(f"{path} cannot be written: {error.strerror}.") from None
     note(f"Written: {path}")

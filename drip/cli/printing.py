@@ -63,7 +63,9 @@ def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headers, title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for header in headers:
+        table.add_column(header, overflow="fold")  # on a narrow screen nothing is left out
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -11,14 +11,16 @@ from drip.errors import DripError
 from drip.services.setting_up import is_set_up
 from drip.services.trying import Trial, make_trial, refuse_stopped
 
+_EXAMPLE = '\b\nFor example:\n  drip send-test day-before --to "+1 212 555 0100"'
 
-@click.command("send-test")
+
+@click.command("send-test", epilog=_EXAMPLE)
 @click.argument("step")
 @click.option("--to", required=True, metavar="ADDRESS", help="Your own phone or email.")
 @click.option("--language", metavar="CODE", help="en or es.  [default: the clinic's]")
 @click.option(
     "--channel",
-    type=click.Choice(tuple(channel.value for channel in Channel)),
+    type=click.Choice(tuple(channel.value for channel in Channel), case_sensitive=False),
     help="Needed only for a step that does not use the address's channel.",
 )
 @click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
@@ -26,13 +28,10 @@ from drip.services.trying import Trial, make_trial, refuse_stopped
 def send_test(
     step: str, to: str, language: str | None, channel: str | None, schedule: str, as_json: bool
 ) -> None:
-    r"""Send the message of a step to yourself, marked as a test.
+    """Send the message of a step to yourself, marked as a test.
 
     It is made for a patient who does not exist and goes through the providers that are set. No
     enrollment is needed and nothing is kept.
-
-    \b
-      drip send-test day-before --to "+1 212 555 0100"
     """
     app = App.from_environment()
     if not app.has_clinic:

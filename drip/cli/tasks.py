@@ -6,6 +6,7 @@ from drip.app import App
 from drip.cli.enrollment_option import RowId
 from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
+from drip.intake.fields import one_line
 from drip.services.doing import ToDo, finish_task, open_tasks, show_task
 
 _TASK = RowId("a task", "`drip tasks` shows them")
@@ -68,10 +69,11 @@ def show(id_: int, as_json: bool) -> None:
 @as_json
 def done(id_: int, by: str, remark: str | None, as_json: bool) -> None:
     """Note that a task is done."""
-    if not by.strip():
+    by = one_line("--by", by.strip())
+    if not by:
         raise click.UsageError("Say who has done it: --by NAME", click.get_current_context())
     app = App.from_environment()
-    todo = finish_task(app.scope, id_, by.strip(), remark, app.clock())
+    todo = finish_task(app.scope, id_, by, remark, app.clock())
     if as_json:
         print_json(todo.as_json(app.clinic.zone))
     else:

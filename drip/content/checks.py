@@ -87,6 +87,7 @@ class _Check:
         schedules = self.schedules()
         languages = self.languages()
         clinic = self.clinic(languages)
+        self.problems.update(unheard_problems(self.content))
         for name in self.messages:
             for language, words in languages.items():
                 self.message(name, language, words, clinic)
@@ -218,6 +219,18 @@ def clinic_problems(
         if language not in languages:
             what = f'there are no messages in "{language}"; {nearest(language, languages)}'
             yield file.problem(("instructions", language), what, key=True)
+
+
+def unheard_problems(content: ContentDir) -> Iterator[Problem]:
+    """Warnings at messages in a language that has no file of words: nobody ever gets them."""
+    languages = content.languages()
+    for files in content.messages().values():
+        for language in files.keys() - set(languages):
+            what = (
+                f'nobody gets this: there are no words in "{language}"; '
+                f"write messages/_language/{language}.yaml"
+            )
+            yield Problem(shown(files[language]), 1, 1, what, Severity.WARNING)
 
 
 def crisis_problems(

@@ -177,8 +177,13 @@ def _window_problems(window: object, file: YamlFile) -> Iterator[Problem]:
 def _zone_problems(name: str, file: YamlFile) -> Iterator[Problem]:
     try:
         ZoneInfo(name)
+        # Others, like EST, know no summer time or are not there on every machine.
+        found = "/" in name or name == "UTC"
     except (ValueError, OSError, LookupError):
-        close = nearest(name, available_timezones()).partition(" Known")[0]
+        found = False
+    if not found:
+        zones = [zone for zone in available_timezones() if "/" in zone]
+        close = nearest(name, zones).partition(" Known")[0]
         hint = close if close.startswith("did") else "write one like America/New_York"
         yield file.problem(("timezone",), f'"{name}" is not a time zone; {hint}')
 

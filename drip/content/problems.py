@@ -51,5 +51,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """The way out for a name that is not known: the nearest match, then all that are allowed."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
-    return f"{hint}Known: {', '.join(names) or 'none'}"
+    known = ", ".join(names) or "none"
+    return f'did you mean "{close[0]}"? Known: {known}' if close else f"known: {known}"

@@ -22,6 +22,10 @@ class ContentDir:
         if found := self._find("messages", name, f"{language}.md"):
             return found
         languages = self.messages().get(name)
+        if languages is not None and not _PLAIN.fullmatch(name):
+            raise ContentError(
+                f'"{name}" cannot name a message: use letters, digits and hyphens for its folder.'
+            )
         if languages is None:
             raise ContentError(f'No message "{name}": {nearest(name, self.messages())}.')
         raise ContentError(

@@ -36,6 +36,8 @@ _PATTERNS = {
     LINE: "write one line of text",
 }
 
+_LONGEST_QUOTE = 60
+
 _SAID = {
     "string_type": "this must be text; put it between quotes",
     "int_type": "this must be a whole number",
@@ -44,6 +46,12 @@ _SAID = {
     "dict_type": "this must be a mapping: key: value",
     "model_type": "this must be a mapping: key: value",
     "bool_type": "this must be true or false",
+    "greater_than_equal": "this must be {ge} or more",
+    "less_than_equal": "this must be {le} or less",
+    "string_too_short": "there is nothing here; write it, or leave the key out",
+    "string_too_long": "this must have {max_length} characters or less",
+    "too_short": "this list needs {min_length} or more",
+    "too_long": "this list can have {max_length} or less",
 }
 
 
@@ -87,14 +95,24 @@ def _problem(
         return file.problem(loc, what, key=True)
     if kind == "missing":
         return file.problem(loc, f'"{loc[-1]}" is missing here; add it')
+    if given is None:
+        return file.problem(loc, f'"{loc[-1]}" is left blank; write it after the colon', key=True)
     if kind == "literal_error":
         allowed = re.findall("'([^']*)'", detail["ctx"]["expected"])
-        what = f'"{given}" is not allowed here; {nearest(str(given), allowed)}'
+        what = f"{_quoted(given)} is not allowed here; {nearest(str(given), allowed)}"
         return file.problem(loc, what, key=is_key)
     if kind == "string_pattern_mismatch":
-        return file.problem(loc, f'"{given}" does not look right here; {_pattern_said(detail)}')
+        what = f"{_quoted(given)} does not look right here; {_pattern_said(detail)}"
+        return file.problem(loc, what)
     what = detail["msg"].removeprefix("Value error, ")
-    return file.problem(loc, _SAID.get(kind, what), key=is_key)
+    said = _SAID.get(kind, what).format(**detail.get("ctx", {}))
+    return file.problem(loc, said, key=is_key)
+
+
+def _quoted(given: object) -> str:
+    """A value as a complaint repeats it: on one line, and shortened if it is long."""
+    words = " ".join(str(given).split())
+    return f'"{words}"' if len(words) <= _LONGEST_QUOTE else f'"{words[:_LONGEST_QUOTE]}..."'
 
 
 def _pattern_said(detail: ErrorDetails) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from drip.content.markdown import escaped, one_line
@@ -37,8 +38,17 @@ def _printed(safe: Callable[[str], str]) -> Callable[[Any], Any]:
     return finalize
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox without `*`: "x" times a billion would fill the memory."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        raise TemplateError(f"a message does not count: {operator} is not allowed")
+
+
 def _environment(safe: Callable[[str], str]) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         undefined=StrictUndefined,
         finalize=_printed(safe),
         autoescape=False,  # the values are escaped for Markdown, by finalize

@@ -88,6 +88,8 @@ def parse_yaml(text: str, path: Path, first_line: int = 1) -> YamlFile:
         pass
     try:
         return YamlFile(path, text, YAML(typ="safe", pure=True).load(text), first_line)
+    except RecursionError:
+        line, column, what = 0, 0, "this is nested too deeply; a bracket may be too many"
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line, column = (mark.line, mark.column) if mark else (0, 0)

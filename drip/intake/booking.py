@@ -13,13 +13,28 @@ from email_validator import EmailNotValidError, validate_email
 
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput
-from drip.intake.fields import ROUTES, one_line, one_of, read_moment, read_zone
+from drip.intake.fields import (
+    ROUTES,
+    breaks_line,
+    one_line,
+    one_of,
+    quoted,
+    read_moment,
+    read_zone,
+)
 
 Wording = Literal["discreet", "plain"]
 CONSENT_HOWS = ("paper", "web", "verbal", "keyword")
 """How a consent may have been given."""
 
+_NORTH_AMERICA = 1
+_NOT_NORTH_AMERICAN = re.compile(r"\+1(?![2-9]\d\d[2-9])")
+"""In North America neither an area code nor the number after it begins with 0 or 1."""
+
 _LONGEST_NAME = 80
+_UNSEEN = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""Marks that are pasted along and not seen. Joiners stay: Persian and Hindi names need them."""
+_DOTTED = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
 _NOT_IN_NAMES = re.compile(r"[<>{}\[\]|\\@#%*_`~^=+$/]|https?:|www\.", re.IGNORECASE)
 
 
@@ -108,10 +123,12 @@ def read_booking(fields: Mapping[str, str], defaults: Defaults) -> Booking:
 
 
 def read_name(text: str) -> str:
-    """A patient's name in any script, one line, without markup or addresses."""
-    if any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in text.strip()):
+    """A patient's name in any script, one line, without markup, addresses or unseen marks."""
+    if breaks_line(text.strip()):
         raise InvalidInput("The name has a line break or a control character in it: take it out.")
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = _UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    # With a space after it a full stop makes no address of a name: "St. John", "bit. ly".
+    name = " ".join(_DOTTED.sub(". ", name).split())
     if not name:
         raise InvalidInput("The name is missing.")
     if len(name) > _LONGEST_NAME:
@@ -122,29 +139,50 @@ def read_name(text: str) -> str:
             "hyphens, apostrophes and full stops."
         )
     if not any(c.isalpha() for c in name):
-        raise InvalidInput(f"The name {name!r} has no letter in it.")
+        raise InvalidInput(f"The name {name!r} has no letter in it: write who the patient is.")
     return name
 
 
 def read_phone(text: str, country: str) -> str:
-    """A phone number as E.164; a number without +country is one of `country` (ISO 3166)."""
-    way_out = "write it like +1 212 555 0100"
+    """A phone number as E.164; a number without +country is one of `country` (ISO 3166).
+
+    It must be whole, with its area code, and without an extension. Whether the number is given
+    to anybody is not asked: lists of numbers in use are always a little old.
+    """
+    way_out = f"write it like {_example_of(country)}"
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
-        raise InvalidInput(f"The phone {text!r} is not a phone number: {way_out}.") from None
-    if number.extension or not phonenumbers.is_possible_number(number):
-        raise InvalidInput(f"The phone {text!r} cannot be a number in {country}: {way_out}.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        raise InvalidInput(f"The phone {quoted(text)} is not a phone number: {way_out}.") from None
+    if number.extension:
+        raise InvalidInput(f"The phone {quoted(text)} has an extension, which gets no texts.")
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason != phonenumbers.ValidationResult.IS_POSSIBLE or _NOT_NORTH_AMERICAN.match(e164):
+        raise InvalidInput(f"The phone {quoted(text)} is not a whole phone number: {way_out}.")
+    return e164
+
+
+def _example_of(country: str) -> str:
+    example = phonenumbers.example_number(country)
+    if example is None or example.country_code == _NORTH_AMERICA:
+        return "+1 212 555 0100"
+    return phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def read_email(text: str) -> str:
-    """An email address, normalized; nothing is asked of the network."""
+    """An email address, normalized and in small letters; nothing is asked of the network.
+
+    Capitals make no other mailbox anywhere today, and a stop must find the address again.
+    """
     try:
         # Reserved names such as example.com are refused by default, and are what tests use.
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        checked = validate_email(
+            text, check_deliverability=False, test_environment=True, strict=True
+        )
     except EmailNotValidError as error:
-        raise InvalidInput(f"The email {text!r} is not an address: {error}") from None
+        raise InvalidInput(f"The email {quoted(text)} is not an address: {error}") from None
+    return checked.normalized.lower()
 
 
 def _read_wording(text: str) -> Wording:
@@ -159,6 +197,6 @@ def _read_consents(text: str, how: str, by: str) -> tuple[Given, ...]:
     names = [one_of("consent", word, [c.value for c in Channel]) for word in channels]
     if not how:
         ways = ", ".join(CONSENT_HOWS)
-        raise InvalidInput(f"It is not said how the consent was given: {ways}.")
+        raise InvalidInput(f"It is not said how the consent was given; use one of {ways}.")
     checked = one_of("consent how", how.lower(), CONSENT_HOWS)
     return tuple(Given(Channel(name), checked, by) for name in dict.fromkeys(names))

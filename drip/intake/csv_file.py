@@ -2,15 +2,17 @@
 
 import codecs
 import csv
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from drip.errors import InvalidInput
 from drip.intake.booking import Booking, Defaults, read_booking
+from drip.intake.fields import quoted
 
 COLUMNS = (
     "name", "phone", "email", "session", "language", "timezone", "route", "wording", "ref",
@@ -20,7 +22,12 @@ REQUIRED = ("name", "session")
 REJECT_COLUMNS = ("line", "reason")
 """What a file of rejected lines has before its other columns. Mended, it can be read again."""
 
+_NO_TITLES = "there is nothing here: the first line names the columns, as name, phone, session."
 _CHUNK = 1 << 20
+_OPEN = "unexpected end of data"
+"""What `csv` says of a quote that is not closed."""
+_MOST_LINES = 10
+"""Lines that one record may go over, where a value has line breaks in quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,13 @@ class CsvFile:
             undo.callback(self._file.close)
             delimiter = _delimiter(self._file.readline())
             self._file.seek(0)
-            self._reader = csv.reader(self._file, delimiter=delimiter, strict=True)
-            try:
-                header = tuple(next(self._reader, ()))
-            except csv.Error as error:
-                raise InvalidInput(f"{path}:1: this is not a CSV file: {error}.") from None
+            self._records = _records(self._file, delimiter)
+            first = next(self._records, None)
+            if first is None or not any(title.strip() for title in first.values):
+                raise InvalidInput(f"{path}:1: {_NO_TITLES}")
+            if first.error is not None:
+                raise InvalidInput(f"{path}:1: {first.error}")
+            header = first.values
             self._skipped = len(REJECT_COLUMNS) if header[:2] == REJECT_COLUMNS else 0
             self.header = header[self._skipped :]
             self._columns = _columns(path, self.header)
@@ -60,23 +69,18 @@ class CsvFile:
 
     def __iter__(self) -> Iterator[Line]:
         """The records in order, blank ones left out."""
-        while True:
-            try:
-                raw = next(self._reader, None)
-            except csv.Error as error:
-                yield Line(self._reader.line_num, (), None, f"This is not valid CSV: {error}.")
-                continue
-            if raw is None:
-                return
-            if any(value.strip() for value in raw):
-                yield self._line(tuple(raw[self._skipped :]))
+        for record in self._records:
+            raw = record.values[self._skipped :]
+            if record.error is not None:
+                yield Line(record.number, raw, None, record.error)
+            elif any(value.strip() for value in raw):
+                yield self._line(record.number, raw)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _line(self, raw: tuple[str, ...]) -> Line:
-        number = self._reader.line_num
+    def _line(self, number: int, raw: tuple[str, ...]) -> Line:
         if len(raw) != len(self.header):
             said = f"There are {len(raw)} values for {len(self.header)} columns."
             return Line(number, raw, None, said)
@@ -87,6 +91,45 @@ class CsvFile:
             return Line(number, raw, None, str(error))
 
 
+class _Record(NamedTuple):
+    """The values of a record, the line it ended on, and what is wrong with it as CSV."""
+
+    number: int
+    values: tuple[str, ...]
+    error: str | None = None
+
+
+def _records(file: TextIO, delimiter: str) -> Iterator[_Record]:
+    """The records of a file. A quote that is not closed spoils its own line, not those below."""
+    lines, below = iter(file), deque[str]()
+    number = 0
+    while (line := below.popleft() if below else next(lines, None)) is not None:
+        taken, values = [line], _values([line], delimiter)
+        while values == _OPEN and len(taken) < _MOST_LINES:
+            more = below.popleft() if below else next(lines, None)
+            if more is None:
+                break
+            taken.append(more)
+            values = _values(taken, delimiter)
+        if isinstance(values, str):
+            below.extendleft(reversed(taken[1:]))
+            number += 1
+            said = "A quote is opened and not closed." if values == _OPEN else f"{values}."
+            as_it_stands = tuple(line.rstrip("\r\n").split(delimiter))
+            yield _Record(number, as_it_stands, f"This is not valid CSV: {said}")
+        else:
+            number += len(taken)
+            yield _Record(number, values)
+
+
+def _values(lines: Sequence[str], delimiter: str) -> tuple[str, ...] | str:
+    """The values of one record, or what is wrong with it."""
+    try:
+        return tuple(next(csv.reader(lines, delimiter=delimiter, strict=True)))
+    except csv.Error as error:
+        return str(error)
+
+
 def count_lines(path: Path) -> int:
     """How many lines the file has, for a progress bar."""
     with path.open("rb") as file:
@@ -95,10 +138,12 @@ def count_lines(path: Path) -> int:
 
 def _open(path: Path) -> TextIO:
     try:
+        if path.exists() and not path.is_file():
+            raise InvalidInput(f"{path} cannot be read: it is not a file. Save the list as one.")
         encoding = _encoding(path)
         return path.open(encoding=encoding, newline="")
     except FileNotFoundError:
-        raise InvalidInput(f"There is no file {path}.") from None
+        raise InvalidInput(f"There is no file {quoted(str(path))}.") from None
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -107,10 +152,9 @@ def _encoding(path: Path) -> str:
     """UTF-8 if the whole file is; otherwise what Excel on Windows writes."""
     with path.open("rb") as file:
         start = file.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for encoding in ("utf-8-sig", "cp1252"):
-        if b"\0" not in start and _decodes(path, encoding):
+    is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "cp1252"):
+        if (is_wide or b"\0" not in start) and _decodes(path, encoding):
             return encoding
     raise InvalidInput(f"{path} is not a text file: save it as CSV (UTF-8).")
 
@@ -122,7 +166,7 @@ def _decodes(path: Path, encoding: str) -> bool:
             for chunk in iter(lambda: file.read(_CHUNK), b""):
                 decoder.decode(chunk)
             decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
+        except UnicodeError:
             return False
     return True
 
@@ -148,6 +192,8 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
         found[name] = place
     missing = [name for name in REQUIRED if name not in found]
     if missing or not {"phone", "email"} & found.keys():
-        needed = ", ".join(missing) or "phone or email"
+        if not {"phone", "email"} & found.keys():
+            missing.append("phone or email")
+        needed = ", ".join(missing)
         raise InvalidInput(f"{path}:1: a column is missing: {needed}.")
     return found

@@ -12,23 +12,50 @@ from drip.errors import InvalidInput
 ROUTES = ("iv", "im", "nasal", "oral")
 """How a patient is treated: the routes that the article names."""
 
-_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2})(?::\d{2})?(Z|[+-]\d{2}:?\d{2})?")
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{2})(?::[0-5]\d)?(Z|[+-]\d{2}:?\d{2})?")
 
 _YEARS = range(2000, 2200)
 """Years that a booking may be of; others are slips of the hand."""
 
+_LONGEST_QUOTE = 60
+
+_SHORT_ZONES = {
+    "e": "America/New_York",
+    "c": "America/Chicago",
+    "m": "America/Denver",
+    "p": "America/Los_Angeles",
+    "ak": "America/Anchorage",
+    "h": "Pacific/Honolulu",
+}
+"""What Americans write short, as in EST, CDT or PT. EST itself would know no summer time."""
+
 
 def read_zone(text: str) -> ZoneInfo:
-    """An IANA time zone. Raises InvalidInput with the nearest name."""
+    """An IANA time zone, written as Area/City, or UTC. Raises InvalidInput with the nearest."""
     try:
-        return ZoneInfo(text)
+        if "/" in text or text == "UTC":
+            return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        by_lower = {name.lower(): name for name in available_timezones()}
-    near = get_close_matches(text.lower().replace(" ", "_"), by_lower, 1, 0.5)
-    hint = f" Did you mean {by_lower[near[0]]}?" if near else ""
+        pass
+    near = _near_zone(text)
+    hint = f" Did you mean {near}?" if near else ""
     raise InvalidInput(
-        f"There is no time zone {text!r}.{hint} Use an IANA name such as America/New_York."
+        f"There is no time zone {quoted(text)}.{hint} Use an IANA name such as America/New_York."
     )
+
+
+def _near_zone(text: str) -> str | None:
+    """The zone that is meant: by its short name, by its city, then by all of its name."""
+    word = text.lower().strip().replace(" ", "_")
+    short = re.fullmatch(r"(e|c|m|p|ak|h)[sd]?t", word)
+    if short is not None:
+        return _SHORT_ZONES[short[1]]
+    zones = {name.lower(): name for name in sorted(available_timezones()) if "/" in name}
+    cities = {name.rpartition("/")[2]: whole for name, whole in zones.items()}
+    for known, asked in ((cities, word.rpartition("/")[2]), (zones, word)):
+        if near := get_close_matches(asked, known, 1, 0.75):
+            return known[near[0]]
+    return None
 
 
 def read_moment(text: str, zone: ZoneInfo, field: str) -> datetime:
@@ -45,7 +72,7 @@ def read_moment(text: str, zone: ZoneInfo, field: str) -> datetime:
             raise ValueError
     except ValueError:
         raise InvalidInput(
-            f"The {field} {text!r} is not a date and time: write it as 2026-12-10T09:00."
+            f"The {field} {quoted(text)} is not a date and time: write it as 2026-12-10T09:00."
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
@@ -56,11 +83,21 @@ def one_of(field: str, text: str, allowed: Collection[str]) -> str:
         return text
     near = get_close_matches(text, allowed, 1)
     hint = f' Did you mean "{near[0]}"?' if near else ""
-    raise InvalidInput(f"The {field} {text!r} is not one of {', '.join(allowed)}.{hint}")
+    raise InvalidInput(f"The {field} {quoted(text)} is not one of {', '.join(allowed)}.{hint}")
 
 
 def one_line(field: str, text: str) -> str:
     """The text, if it is one line of a decent length. Raises InvalidInput."""
-    if len(text) > 200 or any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in text):
+    if len(text) > 200 or breaks_line(text):
         raise InvalidInput(f"The {field} must be one line of at most 200 characters.")
     return text
+
+
+def breaks_line(text: str) -> bool:
+    """Whether it has a line break, another control character or half a character in it."""
+    return any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
+
+
+def quoted(text: str) -> str:
+    """A value as a complaint repeats it: in quotes, on one line, shortened if it is long."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}...")

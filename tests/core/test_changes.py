@@ -7,9 +7,9 @@ import pytest
 
 from drip.core.changes import plan_no_show
 from drip.core.delivery import Reason, Status
-from drip.core.planner import plan
+from drip.core.planner import Plan, Unsendable, plan
 from drip.core.schedule import Channel, Schedule
-from tests.core.journeys import Enrollment, booked, journey, lines, said, schedule, step
+from tests.core.journeys import Enrollment, at, booked, journey, lines, said, schedule, step
 
 A = "2026-12-10 09:00"
 B = "2026-12-17 09:00"
@@ -46,6 +46,22 @@ def test_a_cancellation_before_the_patient_was_told_of_anything() -> None:
     enrollment = booked(journey("2026-11-10 22:00", A))
     enrollment.cancel("2026-11-10 23:00")
     assert enrollment.ahead() == ["2026-11-11 09:00 cancelled"]
+
+
+def test_a_notice_that_cannot_go_out_has_the_time_at_which_it_was_planned() -> None:
+    enrollment = a_month_ahead()
+    enrollment.cancel("2026-12-10 08:59")
+    notices = [row for row in enrollment.existing if row.step == "cancelled"]
+    assert [said(row.due_at) for row in notices] == ["2026-12-10 08:59"] * 2
+
+
+def test_a_plan_is_empty_when_there_is_nothing_to_write() -> None:
+    row = plan(journey("2026-11-10 13:00", A), at("2026-11-10 13:00")).add[0]
+    assert Plan().is_empty
+    assert Plan(unsendable=(Unsendable("ride", "ride", Reason.LATE),)).is_empty
+    assert not Plan(add=(row,)).is_empty
+    assert not Plan(change=((1, row),)).is_empty
+    assert not Plan(cancel=((1, Reason.LATE),)).is_empty
 
 
 def test_a_cancellation_goes_out_beside_anything() -> None:
@@ -245,6 +261,7 @@ def test_a_paused_enrollment_that_moves_is_held_at_its_new_times() -> None:
     assert {row.status for row in waiting} == {Status.HELD}
     assert {enrollment.reasons[row.id] for row in waiting} == {Reason.PAUSED}
     assert "2026-12-14 10:00 arrange-a-ride" in enrollment.ahead()
+    assert not enrollment.new_calls
 
 
 def test_a_resume_sends_nothing_twice() -> None:

@@ -486,6 +486,25 @@ def test_the_other_channel_of_a_step_needs_no_slot() -> None:
     )
 
 
+def test_a_step_is_not_covered_by_words_that_were_contradicted() -> None:
+    steps = schedule(
+        step("welcome", "at booking"),
+        step("ride", "1 day before session at 18:00", until="3 hours before session"),
+        step(
+            "again",
+            "1 day before session at 10:00",
+            until="20 hours before session",
+            covers=["ride"],
+            on_reschedule="resend",
+        ),
+    )
+    enrollment = booked(journey("2026-11-10 13:00", A, steps))
+    enrollment.reschedule(B, "2026-12-09 11:00")
+    enrollment.reschedule(A, "2026-12-09 14:00")
+    assert enrollment.why("again") == ["accepted", "skipped too_late"]
+    assert enrollment.ahead("ride") == ["2026-12-09 18:00 ride"]
+
+
 def test_what_reached_nobody_is_not_what_the_patient_knows() -> None:
     enrollment = booked(journey("2026-11-10 13:00", A))
     enrollment.reschedule(B, "2026-12-01 12:00")

@@ -45,6 +45,7 @@ PARTS = [
     ("another script", "Привет", 1, "UCS-2", 6),
     ("the Greek capitals of the alphabet", "ΔΦΓΛΩΠΨΣΘΞ", 1, "GSM-7", 10),
     ("a Greek capital that looks Latin", "Α", 1, "UCS-2", 1),
+    ("the last character of one unit", "\uffff", 1, "UCS-2", 1),
     ("an escape of its own", "\x1b", 1, "UCS-2", 1),
 ]
 
