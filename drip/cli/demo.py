@@ -23,7 +23,7 @@ from drip.services.sending import Sender
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade
 
-_OURS = re.compile(r"index\.html|delivery-\d+\.(txt|eml)|outbox\.\w+|\..*")
+_OURS = re.compile(r"index\.html|delivery-\d+\.(txt|eml|html)")
 """What a demo leaves in its folder."""
 
 _START = 10

@@ -91,7 +91,7 @@ def main(args: Sequence[str] | None = None) -> None:
     colour = False if os.environ.get("NO_COLOR") else None
     try:
         _refuse_broken(words)
-        status = drip.main(words, standalone_mode=False, color=colour)
+        status = drip.main(words, "drip", standalone_mode=False, color=colour)
     except click.exceptions.Abort:
         _fail("Stopped.", 130)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -107,7 +107,7 @@ def main(args: Sequence[str] | None = None) -> None:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        _fail(f"{error.filename or 'What was to be written'}: {error.strerror}.", 1)
+        _fail(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", 1)
     else:
         if isinstance(status, int) and status:
             sys.exit(status)

@@ -82,7 +82,7 @@ class CsvFile:
 
     def _line(self, number: int, raw: tuple[str, ...]) -> Line:
         if len(raw) != len(self.header):
-            said = f"There are {len(raw)} values for {len(self.header)} columns."
+            said = f"The line does not fit: {len(self.header)} columns, but its values: {len(raw)}."
             return Line(number, raw, None, said)
         fields = {column: raw[place] for column, place in self._columns.items()}
         try:
@@ -154,17 +154,19 @@ def _encoding(path: Path) -> str:
         start = file.read(4)
     is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "cp1252"):
-        if (is_wide or b"\0" not in start) and _decodes(path, encoding):
+        if _decodes(path, encoding):
             return encoding
     raise InvalidInput(f"{path} is not a text file: save it as CSV (UTF-8).")
 
 
 def _decodes(path: Path, encoding: str) -> bool:
+    """Whether the file is text in that encoding: no text has a character 0 in it."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
         try:
             for chunk in iter(lambda: file.read(_CHUNK), b""):
-                decoder.decode(chunk)
+                if "\0" in decoder.decode(chunk):
+                    return False
             decoder.decode(b"", final=True)
         except UnicodeError:
             return False

@@ -33,7 +33,7 @@ def test_an_error_is_shown_with_file_line_and_column_and_ends_with_status_1(
     assert done.status == 1
     line = text[: text.index("step: day-of")].count("\n") + 1
     assert f"content/{SCHEDULE}:{line}:5: error: " in done.out
-    assert "1 error" in done.out.splitlines()[-1]
+    assert done.out.splitlines()[-1] == "1 error, no warnings."
 
 
 def test_a_clinics_own_profile_is_checked_and_json_has_all_of_it(drip: Drip) -> None:

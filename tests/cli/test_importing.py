@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_taken_is_an_error_of_one_line(drip: Drip) -> None
     unknown.write_text("name,fone,session\nAna,1,2\n")
     path = write(drip, GOOD)
     for args, said in (
-        (("nowhere.csv",), "no file nowhere.csv"),
+        (("nowhere.csv",), "no file 'nowhere.csv'"),
         ((drip.folder,), "cannot be read"),
         ((binary,), "not a text file"),
         ((unknown,), "Did you mean phone?"),

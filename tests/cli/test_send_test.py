@@ -77,7 +77,7 @@ def test_an_address_that_was_stopped_is_never_messaged(drip: Drip) -> None:
 def test_what_cannot_be_sent_is_an_error_of_one_line(drip: Drip) -> None:
     for args, status, said in (
         (("day-befor", "--to", PHONE), 1, 'did you mean "day-before"?'),
-        (("day-before", "--to", "12"), 2, "cannot be a number"),
+        (("day-before", "--to", "12"), 2, "is not a whole phone number"),
         (("day-before", "--to", "me@nowhere"), 2, "is not an address"),
         (("day-before", "--to", PHONE, "--language", "fr"), 2, "one of en, es"),
         (("day-before", "--to", PHONE, "--channel", "email"), 2, "no address for"),

@@ -184,7 +184,7 @@ def test_broken_files_do_not_hide_one_another(
     [
         ("public_name: River Clinic", "public_name: River Ketamine Center", 'clinic.yaml:5:20: "Ketamine" is not discreet: lock screens'),
         ("country: US", "country: FR", 'clinic.yaml:6:10: there are no emergency and crisis lines for "FR"'),
-        ("language: en", "language: de", 'clinic.yaml:8:11: there are no words in "de"; Known: en, es'),
+        ("language: en", "language: de", 'clinic.yaml:8:11: there are no words in "de"; known: en, es'),
         ("# instructions:", "instructions: {de: {food: Essen.}}", 'clinic.yaml:31:16: there are no messages in "de"'),
         ("# instructions:", "instructions: {en: {driving_short: After ketamine do not drive.}}", 'arrange-a-ride/en.md:5:7: a value puts "ketamine" in here, which is not discreet'),
     ],
@@ -194,6 +194,17 @@ def test_each_problem_of_a_clinic_is_told_with_its_place(
 ) -> None:
     found = told(check(content, change("clinic.yaml", (old, new))))
     assert any(problem in each and each.startswith("error") for each in found), found
+
+
+def test_a_message_in_a_language_without_words_is_told(own: ContentDir, write: Write) -> None:
+    write("messages/welcome/fr.md", "")
+    found = [each for each in told(check(own)) if "fr.md" in each]
+    assert found == [
+        (
+            'warning: messages/welcome/fr.md:1:1: nobody gets this: there are no words in "fr"; '
+            "write messages/_language/fr.yaml"
+        )
+    ]
 
 
 def test_a_calendar_title_must_be_discreet(

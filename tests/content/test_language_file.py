@@ -19,11 +19,11 @@ EN = "messages/_language/en.yaml"
     ("old", "new", "at", "told"),
     [
         ("Call {{ clinic.phone }}", "Call {{ clinic.fone }}", "{{ clinic.fone", 'nothing is called "clinic.fone" here; did you mean "clinic.phone"?'),
-        ('today: "today, {{ date }}"', 'today: "in {{ clinic.phone }}"', "{{ clinic.phone }}\"\n  tomorrow", 'nothing is called "clinic.phone" here; Known: date'),
+        ('today: "today, {{ date }}"', 'today: "in {{ clinic.phone }}"', "{{ clinic.phone }}\"\n  tomorrow", 'nothing is called "clinic.phone" here; known: date'),
         ('other: "{{ date }}"', 'other: "{% if x %}{{ date }}"', "{% if", '"{%" does not work in this file'),
         ("language: en", "language: fr", "fr", 'the file is called en.yaml but says "fr"'),
         ("test_mark:", "testmark:", "testmark:", 'unknown key "testmark"; did you mean "test_mark"?'),
-        ("  tonight:", "  evening:", "evening:", 'unknown key "evening"; Known: other, today'),
+        ("  tonight:", "  evening:", "evening:", 'unknown key "evening"; known: other, today'),
     ],
 )  # fmt: skip
 def test_a_broken_language_file_is_told_with_its_place(

@@ -169,6 +169,7 @@ def test_some_emails_carry_the_calendar_file(
         ("{% if session.route %}Hello{% endif %}", "7:1: this comes out empty"),
         ("{{ ().__class__ }}", "7:1: this template does not work: access to attribute '__class__'"),
         ("{{ clinic.name }}", '7:11: nothing is called "name" here'),
+        ("{{ 'x' * 9999999999 }}", "7:1: this template does not work: a message does not count: * is"),
         ("{% include 'x' %}", "7:1: this template does not work: no loader"),
     ],
 )  # fmt: skip

@@ -41,12 +41,21 @@ def test_a_clinic_can_add_messages_schedules_and_languages(
     assert own.languages() == ("de", "en", "es")
 
 
+def test_a_folder_whose_name_cannot_name_a_message_is_told(
+    own: ContentDir, write: Callable[[str, str], Path]
+) -> None:
+    write("messages/My Message/en.md", "")
+    with pytest.raises(ContentError, match='"My Message" cannot name a message: use letters'):
+        own.message("My Message", "en")
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [
         (lambda c: c.message("wellcome", "en"), 'No message "wellcome": did you mean "welcome"?'),
         (lambda c: c.message("welcome", "de"), 'Message "welcome" is not there in "de"'),
-        (lambda c: c.language("xx"), 'No language "xx": Known: en, es.'),
+        (lambda c: c.schedule(""), 'No schedule "": known: ketamine-first-session.'),
+        (lambda c: c.language("xx"), 'No language "xx": known: en, es.'),
         (lambda c: c.schedule("ketamine"), 'No schedule "ketamine": '),
         (lambda c: c.layout("email.pdf"), "email.pdf is missing"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 settings.register_profile(
     "drip",
     deadline=None,
-    max_examples=60,
+    max_examples=80,
     print_blob=True,
     derandomize=False,
     suppress_health_check=[HealthCheck.too_slow],

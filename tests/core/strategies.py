@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import strategies as st
@@ -47,6 +47,7 @@ near_clock_changes = st.builds(
     st.integers(0, 10**6),
     st.integers(-1440, 2880),
 )
+changing_zones = st.sampled_from(_CHANGING).map(ZoneInfo)
 zones = st.one_of(st.sampled_from(sorted(available_timezones())), st.sampled_from(_CHANGING)).map(
     ZoneInfo
 )
@@ -70,6 +71,14 @@ _clock = st.none() | st.builds(time, st.integers(0, 23), st.sampled_from([0, 1, 
 _days = st.builds(When, st.sampled_from(Anchor), st.integers(-20, 20), at=_clock)
 _elapsed = st.builds(When, st.sampled_from(Anchor), minutes=st.integers(-4000, 4000))
 whens = _days | _elapsed
+near_whens = st.builds(
+    When,
+    st.sampled_from(Anchor),
+    st.integers(-2, 2),
+    at=st.none() | st.builds(time, st.integers(0, 3), st.sampled_from([0, 15, 30, 59])),
+)
+"""Times of day at which clocks are changed, some days around."""
+
 _channels = st.sampled_from(
     [(Channel.SMS,), (Channel.EMAIL,), (Channel.SMS, Channel.EMAIL), (Channel.EMAIL, Channel.SMS)]
 )
@@ -111,4 +120,26 @@ def journeys(draw: Callable[..., Any]) -> Journey:
         window=draw(windows),
         crowding=draw(crowdings),
         reach=draw(reaches),
+    )
+
+
+class Case(NamedTuple):
+    """An enrollment that is planned for the first time."""
+
+    journey: Journey
+    now: datetime
+    elsewhere: list[datetime]
+
+
+@st.composite
+def cases(draw: Callable[..., Any]) -> Case:
+    """Any enrollment, planned at once or late, by itself or beside others of its patient."""
+    journey = draw(journeys())
+    delay = draw(st.just(0) | st.integers(0, 3 * 1440))
+    others = draw(st.just([]) | st.lists(st.integers(-600, 10 * 1440), max_size=4))
+    booking = journey.anchors.booking
+    return Case(
+        journey,
+        booking + timedelta(minutes=delay),
+        [booking + timedelta(minutes=n) for n in others],
     )

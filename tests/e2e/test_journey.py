@@ -83,10 +83,10 @@ def _arrivals(house: House) -> list[_Arrival]:
             found.append(_Arrival(moment, "sms", to, None, body.strip()))
         elif path.suffix == ".eml":
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            body = mail.get_body(("plain",))
-            assert body is not None
+            part = mail.get_body(("plain",))
+            assert part is not None
             moment = mail["Date"].datetime.astimezone(UTC)
-            words = body.get_content().strip()
+            words = part.get_content().strip()
             found.append(_Arrival(moment, "email", mail["To"], mail["Subject"], words))
     return sorted(found, key=lambda each: (each.at, each.channel))
 

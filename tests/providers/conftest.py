@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
-from typing import Any
+from typing import Any, cast
 
 import pytest
 

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from drip.errors import InvalidInput, StoreError
 from drip.intake.csv_file import CsvFile
 from drip.services import importing
 from drip.services.importing import Imported, import_csv
+from drip.store import deliveries
 from drip.store.schema import Consent, Enrollment, Patient
 from tests.services.desk import NOW, Desk
 
@@ -149,9 +151,9 @@ def test_an_import_that_fails_in_the_middle_of_a_commit_leaves_nothing_of_it(
 ) -> None:
     monkeypatch.setattr(importing, "AT_ONCE", 40)
     path = _file(tmp_path, *(_line(number) for number in range(60)))
-    insert, calls = importing.enroll_all.__globals__["deliveries"].insert, []
+    insert, calls = deliveries.insert, []
 
-    def fail_the_second_time(session: object, rows: object) -> None:
+    def fail_the_second_time(session: Any, rows: Any) -> None:
         calls.append(rows)
         if len(calls) == 2:
             raise StoreError("The disk is full")

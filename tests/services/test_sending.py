@@ -17,7 +17,7 @@ from drip.errors import StoreError
 from drip.services import sending
 from drip.services.doing import finish_task
 from drip.services.sending import LEASE
-from drip.store import clinics, enrollments, patients
+from drip.store import clinics, deliveries, enrollments, patients
 from drip.store.engine import writing
 from drip.store.schema import Delivery
 from tests.services.desk import DAY, HOUR, MINUTE, NEW_YORK, NOW, Desk, at, said
@@ -378,19 +378,19 @@ def test_answers_are_kept_while_the_database_is_away(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = desk.enroll().enrollment_id
-    record = sending.deliveries.record
+    record = deliveries.record
 
     def away(*_: object) -> None:
         raise StoreError("The database is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sending.deliveries, "record", away)
+        patched.setattr(deliveries, "record", away)
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
         assert desk.row(id_, "welcome").status is Status.SENDING
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
-    assert sending.deliveries.record is record
+    assert deliveries.record is record
     desk.sender.tick(NOW + MINUTE)
     assert desk.row(id_, "welcome").status is Status.ACCEPTED
     assert desk.row(id_, "welcome", "email").status is Status.ACCEPTED
