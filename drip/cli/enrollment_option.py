@@ -1,13 +1,14 @@
 """How a command is told which enrollment it is about: its ID, or the clinic's own `--ref`."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from drip.errors import InvalidInput
-from drip.services.looking import find_enrollment
-from drip.services.scope import Scope
+
+if TYPE_CHECKING:
+    from drip.services.scope import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,10 +42,13 @@ def names_enrollment(command: F) -> F:
     return click.argument("id_", metavar="[ID]", type=kind, required=False)(with_ref(command))
 
 
-def enrollment_id(scope: Scope, id_: int | None, ref: str | None) -> int:
+def enrollment_id(scope: "Scope", id_: int | None, ref: str | None) -> int:
     """The enrollment that was named. Raises NotFound, and InvalidInput where it is not clear."""
     if id_ is not None and ref is not None:
         raise InvalidInput("Name the enrollment by its ID or with --ref, not both.")
     if id_ is None and ref is None:
         raise InvalidInput("Which enrollment? Give its ID (`drip list` shows it) or --ref.")
+    # Previews take an ID too, and are to start without the database's library.
+    from drip.services.looking import find_enrollment
+
     return find_enrollment(scope, id_, ref)
