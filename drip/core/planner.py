@@ -16,6 +16,8 @@ from drip.core.window import SendWindow
 
 _TEXTS_ONLY = (Channel.SMS,)
 
+_SAID_ALREADY = frozenset({Reason.COVERED, Reason.NO_SHOW})
+
 Reach = Mapping[Channel, Reason | None]
 """For every channel why it cannot be used; None where it can."""
 
@@ -26,7 +28,7 @@ class Journey:
 
     `zone` is the patient's, `window` and `crowding` the clinic's. `revision` grows whenever
     the enrollment is to be planned anew: at a reschedule or a resume. While `paused`, what is
-    planned is held.
+    planned is held; after a `no_show` nothing is planned for the time after the session (T9).
     """
 
     schedule: Schedule
@@ -37,6 +39,7 @@ class Journey:
     reach: Reach
     revision: int = 1
     paused: bool = False
+    no_show: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +158,12 @@ def calls_for(rows: Sequence[PlannedDelivery]) -> tuple[Unsendable, ...]:
     """The call to make where no delivery of an essential step goes out (T12).
 
     Whatever the reason: also where the schedule says to skip a step that is late, or with its
-    group. Only what is covered is said by another step.
+    group. Only what is covered is said by another step, and after a no-show nothing is to say.
     """
     if not rows or rows[0].weight is not Weight.ESSENTIAL:
         return ()
     reasons = [row.reason for row in rows if row.reason and row.status is Status.SKIPPED]
-    if len(reasons) < len(rows) or Reason.COVERED in reasons:
+    if len(reasons) < len(rows) or not _SAID_ALREADY.isdisjoint(reasons):
         return ()
     return (Unsendable(rows[0].step, rows[0].message, reasons[0]),)
 
@@ -227,6 +230,8 @@ def _timed(
     timed = time_step(step, journey.anchors, zone, window, now)
     if timed.reason is Reason.LATE and history.still_waits(step.name, timed.planned_at):
         timed = time_step(replace(step, if_late=IfLate.SEND), journey.anchors, zone, window, now)
+    if journey.no_show and timed.planned_at >= journey.anchors.session:
+        return timed._replace(reason=Reason.NO_SHOW)
     reasons = [journey.reach[channel] for channel in channels]
     return timed if None in reasons else timed._replace(reason=reasons[0])
 

@@ -91,6 +91,7 @@ def journey_of(
         reach=reach,
         revision=enrollment.revision,
         paused=enrollment.status == "paused",
+        no_show=enrollment.no_show_at is not None,
     )
 
 

@@ -238,6 +238,20 @@ def test_a_no_show_ends_the_steps_after_the_session(desk: Desk) -> None:
     assert desk.tasks() == []
 
 
+def test_a_no_show_holds_through_a_pause_and_a_resume(desk: Desk) -> None:
+    id_ = desk.enroll().enrollment_id
+    desk.run_until(at("2026-12-14 09:00"))
+    pause(desk.scope, id_, at("2026-12-14 09:00"))
+    no_show(desk.scope, id_, at("2026-12-15 11:00"))
+    resume(desk.scope, id_, at("2026-12-15 11:01"))
+    open_before = len(desk.tasks())
+    desk.run_until(AFTER_ALL)
+    stands = desk.stands(id_)
+    for step in ("evening-after/sms", "check-in/sms", "check-in/email", "week-after/email"):
+        assert stands[step].endswith(" no_show")
+    assert len(desk.tasks()) == open_before
+
+
 def test_a_move_takes_a_claimed_delivery_from_its_worker(desk: Desk) -> None:
     id_ = desk.enroll().enrollment_id
     claim = desk.sender.claim(NOW)
