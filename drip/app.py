@@ -80,7 +80,7 @@ class App:
 
         clinic = self.clinic
         if not (is_set_up(self.engine) and is_current(self.engine)):
-            raise StoreError("The database is not set up, or of an older version: run `drip init`.")
+            raise StoreError("The database is not set up, or of another version: run `drip init`.")
         return open_scope(self.engine, self.content, clinic, self.clock())
 
     def providers(self) -> "dict[Channel, Provider]":

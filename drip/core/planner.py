@@ -165,7 +165,9 @@ def calls_for(rows: Sequence[PlannedDelivery]) -> tuple[Unsendable, ...]:
     reasons = [row.reason for row in rows if row.reason and row.status is Status.SKIPPED]
     if len(reasons) < len(rows) or not _SAID_ALREADY.isdisjoint(reasons):
         return ()
-    return (Unsendable(rows[0].step, rows[0].message, reasons[0]),)
+    # An address that is there but may not be used says more than one that is missing.
+    told = next((reason for reason in reasons if reason is not Reason.NO_ADDRESS), reasons[0])
+    return (Unsendable(rows[0].step, rows[0].message, told),)
 
 
 def until_of_notice(session_at: datetime, told: Existing | None, now: datetime) -> datetime:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from drip.core.schedule import Channel
+from drip.errors import DripError
 from drip.intake.booking import Booking, Defaults, read_booking
 from drip.services import changing, stopping
 from drip.services.enrolling import enroll
 from drip.services.housekeeping import keep_house
 from drip.services.scope import Scope
 from drip.services.sending import Sender
-from drip.store import deliveries, enrollments
+from drip.store import attempts, deliveries, enrollments
 from drip.store.engine import reading
 
 SCHEDULE = "ketamine-first-session"
@@ -151,8 +152,16 @@ def _run_until(scope: Scope, sender: Sender, end: datetime) -> None:
         if due_at is None or due_at >= end:
             break
         while sender.tick(due_at):
-            pass
+            _refuse_failures(scope, due_at)
         keep_house(scope.engine, sender.providers, due_at)
+
+
+def _refuse_failures(scope: Scope, now: datetime) -> None:
+    """Stop where a message could not be written: trying again for weeks would show nothing."""
+    with reading(scope.engine) as session:
+        failed = attempts.failures(session, scope.clinic_id, now)
+    if failed:
+        raise DripError("The messages cannot be written: free some disk space, or use --out.")
 
 
 def _sent(scope: Scope, enrollment_id: int) -> Iterator[Happening]:

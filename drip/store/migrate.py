@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, inspect
 
+from drip.errors import StoreError
 from drip.store.engine import writing
 from drip.store.failures import in_plain_words
 from drip.store.schema import Row
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 HEAD = "0001"
 """The newest revision in `migrations/versions`. Written here so that looking is cheap."""
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSIONS = _MIGRATIONS / "versions"
 _LOCK = 0x64726970  # "drip"
 _version = Table("alembic_version", MetaData(), Column("version_num", Text))
 
@@ -34,6 +37,7 @@ def upgrade(engine: Engine) -> None:
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         revision = _revision(connection)
+        _refuse_unknown(connection, revision)
         if revision is None and connection.dialect.name == "sqlite":
             _create(connection)
         elif revision != HEAD:
@@ -50,6 +54,21 @@ def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_version.name):
         return None
     return connection.scalar(_version.select())
+
+
+def _refuse_unknown(connection: Connection, revision: str | None) -> None:
+    """Refuse tables that this version of Drip did not make, and so cannot bring up to date."""
+    if revision is None:
+        if inspect(connection).has_table(Row.metadata.sorted_tables[0].name):
+            raise StoreError(
+                "The database has tables but does not say of which version: restore it from a "
+                "backup, or name another one in DRIP_DATABASE_URL."
+            )
+    elif not any(_VERSIONS.glob(f"{revision}_*.py")):
+        raise StoreError(
+            "The database was set up by a newer version of Drip: use that one, or name another "
+            "database in DRIP_DATABASE_URL."
+        )
 
 
 def _create(connection: Connection) -> None:
@@ -75,6 +94,6 @@ def alembic_config(connection: Connection) -> "Config":
 
     attributes: dict[str, Any] = {"connection": connection}
     config = Config(attributes=attributes)
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config

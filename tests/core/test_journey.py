@@ -1,10 +1,13 @@
 """The shipped journey, booked early and late: what a patient gets, to the minute."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from drip.core.delivery import Reason
 from drip.core.planner import plan
+from drip.core.schedule import Channel
 from tests.core.journeys import booked, journey, lines, timeline
 
 JOURNEYS = [
@@ -421,3 +424,11 @@ def test_planning_again_at_any_later_moment_changes_nothing(
         assert again.is_empty
         assert not again.unsendable
     assert not enrollment.ahead()
+
+
+def test_a_consent_that_is_missing_is_said_before_an_address_that_is() -> None:
+    reach = {Channel.SMS: Reason.NO_ADDRESS, Channel.EMAIL: Reason.NO_CONSENT}
+    both = replace(journey("2026-11-10 13:00", "2026-12-10 09:00"), reach=reach)
+    calls = {call.step: call.reason for call in plan(both, both.anchors.booking).unsendable}
+    assert calls["welcome"] is Reason.NO_CONSENT
+    assert calls["day-of"] is Reason.NO_ADDRESS

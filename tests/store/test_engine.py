@@ -125,7 +125,14 @@ def test_postgresql_that_was_restarted_is_met_with_a_new_connection(
 
 @pytest.mark.parametrize(
     "url",
-    ["", "drip.db", "mysql://host/drip", "sqlite+aiosqlite:///drip.db", "postgresql+pg8000://"],
+    [
+        "",
+        "drip.db",
+        "mysql://host/drip",
+        "sqlite+aiosqlite:///drip.db",
+        "postgresql+pg8000://",
+        "postgresql://user:word@host:port/drip",
+    ],
 )
 def test_an_address_that_is_not_understood_says_how_to_write_one(url: str) -> None:
     with pytest.raises(SettingsError, match=r"write sqlite:///drip\.db or postgresql://"):

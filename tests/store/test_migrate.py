@@ -136,3 +136,24 @@ def _tables(engine: Engine) -> list[tuple[str, list[str]]]:
 def _in_order(sql: str) -> list[str]:
     """The words of a definition, sorted: the order of constraints and line breaks mean nothing."""
     return sorted(re.findall(r"[\w.]+|'[^']*'|[()=]", sql))
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(empty_url: str) -> None:
+    engine = open_engine(empty_url)
+    upgrade(engine)
+    with writing(engine) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="by a newer version of Drip"):
+        upgrade(engine)
+    assert not is_current(engine)
+    engine.dispose()
+
+
+def test_tables_that_do_not_say_their_version_are_left_as_they_are(empty_url: str) -> None:
+    engine = open_engine(empty_url)
+    upgrade(engine)
+    with writing(engine) as session:
+        session.execute(text("DELETE FROM alembic_version"))
+    with pytest.raises(StoreError, match="does not say of which version"):
+        upgrade(engine)
+    engine.dispose()
