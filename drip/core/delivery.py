@@ -84,7 +84,7 @@ TOO_SHORT_NOTICE = frozenset({Reason.LATE, Reason.TOO_LATE, Reason.CROWDED, Reas
 """Why a short-notice plan skips education; the welcome email then says it in short."""
 
 SAID: dict[Reason, str] = {
-    Reason.LATE: "its time had passed at booking",
+    Reason.LATE: "its time had passed when it was planned",
     Reason.TOO_LATE: "no longer useful so close to the visit",
     Reason.NO_WINDOW: "no decent hour left to send it",
     Reason.CROWDED: "too many messages around that time",

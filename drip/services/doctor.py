@@ -24,7 +24,7 @@ from drip.providers.smtp_url import SmtpAddress
 from drip.services.setting_up import CLINIC_FILE
 from drip.store.engine import open_engine
 from drip.store.migrate import is_current
-from drip.store.probing import last_enrolled_at, missing_file, server_time, try_writing
+from drip.store.probing import last_enrolled_at, missing_file, server_time, try_reading, try_writing
 
 _OLDEST_PYTHON = (3, 11)
 _NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -156,6 +156,7 @@ def _database(settings: Settings, now: datetime) -> Findings:
             says = "The database is empty, or of another version of Drip."
             yield _problem(says, "Run `drip init`: it brings the tables up to date.")
         else:
+            try_reading(engine)
             try_writing(engine)
             yield _ok(f"The database {_masked(settings.database_url)} works.")
             yield from _clock(engine, now)

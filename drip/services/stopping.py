@@ -1,6 +1,6 @@
 """A stop: an address is never messaged again, and what waits for it is cancelled."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def stop_address(
 
 
 def stop_enrollment(
-    scope: Scope, enrollment_id: int, channels: Iterable[Channel], how: str, by: str, now: datetime
+    scope: Scope, enrollment_id: int, channels: Sequence[Channel], how: str, by: str, now: datetime
 ) -> list[Stopped]:
     """Stop the addresses of an enrollment's patient on these channels. Raises NotFound."""
     with writing(scope.engine) as session:
@@ -53,7 +53,10 @@ def stop_enrollment(
             if (address := address_of(patient, channel)) is not None
         ]
         if not found:
-            raise NotFound(f"The patient of enrollment {enrollment_id} has no such address.")
+            raise NotFound(
+                f"The patient of enrollment {enrollment_id} has no {' or '.join(channels)} "
+                "address: name another --channel."
+            )
         patients.lock_addresses(session, scope.clinic_id, found)
         return [_stop(session, scope, *each, how, by, now) for each in found]
 

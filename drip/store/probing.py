@@ -3,8 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 
+from drip.errors import StoreError
 from drip.store.engine import reading, writing
 from drip.store.schema import Clinic, Enrollment
 
@@ -16,6 +17,16 @@ def missing_file(engine: Engine) -> Path | None:
         return None
     path = Path(str(url.database))
     return None if path.exists() else path
+
+
+def try_reading(engine: Engine) -> None:
+    """Read all of a SQLite file once. Raises StoreError where it is damaged."""
+    if engine.url.get_backend_name() != "sqlite":
+        return
+    with reading(engine) as session:
+        found = session.scalars(text("PRAGMA quick_check(1)")).all()
+    if found != ["ok"]:
+        raise StoreError("The database file is damaged; restore it from a backup")
 
 
 def try_writing(engine: Engine) -> None:

@@ -110,7 +110,7 @@ def test_an_enrollment_is_shown_with_its_patient_and_all_deliveries_in_order(dri
     welcome = next(i for i, line in enumerate(lines) if "welcome             sms" in line)
     assert lines[welcome].split() == ["2026-12-01", "09:00", "welcome", "sms", "accepted"]
     assert lines[welcome + 1].strip() == "outbox accepted delivery-1.txt"
-    assert "skipped: its time had passed at booking" in out
+    assert "skipped: its time had passed when it was planned" in out
 
 
 def test_a_delivery_that_failed_is_shown_with_the_providers_own_words(drip: Drip) -> None:

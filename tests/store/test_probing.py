@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from drip.errors import StoreError
-from drip.store import probing
-from drip.store.engine import open_engine
+from drip.store import clinics, probing
+from drip.store.engine import open_engine, writing
 
 
 def test_a_sqlite_file_that_is_missing_is_named_and_not_made(tmp_path: Path) -> None:
@@ -44,3 +44,18 @@ def test_the_newest_enrollment_tells_when_it_was_made(
 
 def test_without_enrollments_none_is_the_newest(engine: Engine) -> None:
     assert probing.last_enrolled_at(engine) is None
+
+
+def test_a_damaged_file_is_found_by_reading_it(sqlite_engine: Engine, now: datetime) -> None:
+    with writing(sqlite_engine) as session:
+        for number in range(200):
+            clinics.upsert(session, f"clinic-{number}", {"name": "x" * 500}, now)
+    probing.try_reading(sqlite_engine)
+    sqlite_engine.dispose()
+    path = Path(str(sqlite_engine.url.database))
+    size = path.stat().st_size // 2
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write(b"\xff" * 8192)
+    with pytest.raises(StoreError, match="damaged"):
+        probing.try_reading(sqlite_engine)
