@@ -1,5 +1,6 @@
 """The `drip` command: each subcommand is imported only when it is called."""
 
+import gc
 import importlib
 import os
 import sys
@@ -52,7 +53,11 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
+        # What is imported stays to the end: looking through it for garbage is a tenth of a start.
+        gc.disable()
         module = importlib.import_module(COMMANDS[cmd_name][0])
+        gc.freeze()
+        gc.enable()
         command = getattr(module, _NAMES.get(cmd_name, cmd_name.replace("-", "_")))
         assert isinstance(command, click.Command)
         return command
