@@ -1,6 +1,6 @@
 # Everything happens in .venv; nothing is installed elsewhere.
 #   make demo    play whole journeys on a fast clock
-#   make test    all tests
+#   make test    all tests but those that install everything anew, which .ci/run has too
 #   make lint    ruff, mypy, layers, the messages
 #   make bench   the benchmarks; the results go to tests/benchmarks/RESULTS.md
 #   make lock    resolve the dependencies anew
@@ -19,7 +19,8 @@ demo: .venv/.runtime
 	$(BIN)/drip demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not packaging"
+	@echo "Left out: the tests marked packaging, a minute or two; .ci/run has them."
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

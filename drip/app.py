@@ -16,7 +16,9 @@ from drip.errors import SettingsError, StoreError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from drip.core.pace import Pace
     from drip.providers.protocol import Provider
+    from drip.providers.redis_turns import RedisTurns
     from drip.services.scope import Scope
     from drip.services.sending import Sender
 
@@ -91,7 +93,25 @@ class App:
         """The sender, with its providers."""
         from drip.services.sending import Sender
 
-        return Sender(self.engine, self.content, self.providers())
+        return Sender(self.engine, self.content, self.providers(), self.pace)
+
+    @cached_property
+    def pace(self) -> "Pace":
+        """What senders may hand over a second: in Redis where one is set."""
+        from drip.core.pace import LocalPace
+        from drip.providers.redis_pace import RedisPace
+
+        redis_url = self.settings.redis_url
+        return LocalPace() if redis_url is None else RedisPace.at(redis_url.reveal())
+
+    @cached_property
+    def turns(self) -> "RedisTurns":
+        """Which of many processes does what all would do. Raises SettingsError without Redis."""
+        from drip.providers.redis_turns import RedisTurns
+
+        if self.settings.redis_url is None:
+            raise SettingsError("DRIP_REDIS_URL is not set.")
+        return RedisTurns.at(self.settings.redis_url.reveal())
 
     def _sms_provider(self) -> "Provider":
         settings = self.settings
@@ -108,6 +128,7 @@ class App:
             messaging_service_sid=settings.twilio_messaging_service_sid,
             api_url=settings.twilio_api_url,
             public_url=settings.public_url,
+            timeout=settings.twilio_timeout,
         )
 
     def _email_provider(self) -> "Provider":

@@ -61,11 +61,16 @@ class Settings:
     twilio_messaging_service_sid: str | None = None
     twilio_from: str | None = None
     twilio_api_url: str = "https://api.twilio.com"
+    twilio_timeout: float = 10.0
     smtp_url: Secret | None = None
     email_from: str | None = None
     public_url: str | None = None
     secret_key: Secret | None = None
     content_dir: Path | None = None
+    log_format: Literal["json", "text"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         """Check that each provider has what it needs."""
@@ -93,7 +98,7 @@ def setting_names() -> tuple[str, ...]:
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in allowed:
-            raise ValueError(f"must be {' or '.join(allowed)}")
+            raise ValueError(f"must be {', '.join(allowed[:-1])} or {allowed[-1]}")
         return value
 
     return read
@@ -114,6 +119,18 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _port(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 0 < int(value) < 65_536:
+        raise ValueError("must be a number from 1 to 65535")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", value) or not 0 < float(value) <= 60:
+        raise ValueError("must be seconds, more than 0 and at most 60")
+    return float(value)
+
+
 def _long_secret(value: str) -> Secret:
     if len(value) < 32:
         raise ValueError("must have 32 characters or more")
@@ -131,11 +148,16 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "twilio_messaging_service_sid": _like(r"MG[0-9a-zA-Z]{32}", "MG and 32 letters and digits"),
     "twilio_from": _like(r"\+[1-9]\d{6,14}|\d{3,8}", "a number like +12125550100, or a short code"),
     "twilio_api_url": _web_address,
+    "twilio_timeout": _seconds,
     "smtp_url": Secret,
     "email_from": _like(r"[^@\s<>,]+@[^@\s<>,]+", "an email address alone"),
     "public_url": _web_address,
     "secret_key": _long_secret,
     "content_dir": Path,
+    "log_format": _one_of("json", "text"),
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "metrics_port": _port,
+    "metrics_host": _like(r"[0-9a-zA-Z.:-]+", "the name or the address of a machine"),
 }
 
 

@@ -24,7 +24,9 @@ def check(as_json: bool) -> None:
     """Check schedules, messages and the clinic's profile.
 
     Shows what each step costs and how hard it is to read; ends with status 1 if there is an
-    error. A text should take 1 part; an email should need a school grade of 6 at most.
+    error. A text should take 1 part; "2 parts GSM-7, 4 UCS-2" is 2 parts mostly and 4 at worst.
+    An English email should need a US school grade of 6 at most; a Spanish one should have an
+    INFLESZ of 65 at least (from 0 to 100, higher is easier).
     """
     app = App.from_environment()
     sample = not app.has_clinic
@@ -64,10 +66,14 @@ def _print_schedule(schedule: str, rows: list[Row]) -> None:
 
 def _cell(row: Row) -> str:
     if row.channel is Channel.EMAIL:
-        return "no measure" if row.grade is None else f"grade {row.grade}"
-    most = "" if row.longest == row.parts else f"-{row.longest}"
-    unit = "part" if (row.parts, most) == (1, "") else "parts"
-    return f"{row.parts}{most} {unit} {row.encoding}"
+        reading = row.reading
+        return "no measure" if reading is None else f"{reading.scale} {reading.value}"
+    count, at_worst = f"{row.parts}", ""
+    if row.encoding != row.most_encoding:
+        at_worst = f", {row.most_parts} {row.most_encoding}"
+    elif row.parts != row.most_parts:
+        count = f"{row.parts}-{row.most_parts}"
+    return f"{count} {'part' if count == '1' else 'parts'} {row.encoding}{at_worst}"
 
 
 def _summed(problems: Iterable[Problem]) -> str:

@@ -6,8 +6,8 @@ import click
 
 from drip.app import App
 from drip.cli.plan_table import calls_json, print_calls, print_plan
-from drip.cli.preview import SCHEDULE
 from drip.cli.printing import as_json, print_json
+from drip.core.schedule import DEFAULT_SCHEDULE
 from drip.intake.booking import CONSENT_HOWS, Defaults, read_booking
 from drip.intake.fields import ROUTES, one_line
 from drip.services.enrolling import enroll as enroll_one
@@ -54,7 +54,7 @@ For example:
 )
 @click.option("--ref", metavar="ID", help="The clinic's own id: the same id is the same booking.")
 @click.option("--booked", metavar="WHEN", help="When it was booked.  [default: now]")
-@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@click.option("--schedule", default=DEFAULT_SCHEDULE, show_default=True, metavar="NAME")
 @click.option("--by", default=None, help="Who took the consent.  [default: your user name]")
 @as_json
 def enroll(as_json: bool, by: str | None, **fields: str | None) -> None:
@@ -71,7 +71,7 @@ def enroll(as_json: bool, by: str | None, **fields: str | None) -> None:
             zone=clinic.zone,
             language=clinic.language,
             languages=app.content.languages(),
-            schedule=SCHEDULE,
+            schedule=DEFAULT_SCHEDULE,
             source=SOURCE,
             consent_by=one_line("--by", by or getuser()),
         ),

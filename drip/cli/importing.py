@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from drip.app import App
-from drip.cli.preview import SCHEDULE
 from drip.cli.printing import as_json, note, print_json, warn
 from drip.content.schedule_file import load_schedule
+from drip.core.schedule import DEFAULT_SCHEDULE
 from drip.errors import DripError, InvalidInput
 from drip.intake.booking import Defaults
 from drip.intake.csv_file import COLUMNS, CsvFile, count_lines
@@ -33,7 +33,7 @@ def import_() -> None:
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--source", default="csv", show_default=True, help="Where the refs come from.")
-@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@click.option("--schedule", default=DEFAULT_SCHEDULE, show_default=True, metavar="NAME")
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
@@ -47,7 +47,8 @@ def csv(
     """Enrol the patients of a CSV file, one in a line.
 
     It is safe to run again: who is enrolled already is left unchanged. Lines that cannot be
-    taken are written to another file with the reason: mend them there and import that file.
+    taken are written to another file with the reason: mend them there and import that file. The
+    exit status is 1 if not a single line could be taken.
     """
     app = App.from_environment()
     scope, clinic = app.scope, app.clinic
@@ -72,6 +73,8 @@ def csv(
         _print(done)
     if done.rejects is not None:
         warn(f"{_lines(done.counts['rejected'])} could not be taken: see {done.rejects}.")
+        if done.counts.keys() == {"rejected"}:
+            sys.exit(1)
 
 
 def _watched(file: Path, work: Callable[[Show], Imported]) -> Imported:

@@ -1,7 +1,7 @@
-"""`drip list`, `drip show` and `drip status`: what there is, and how it goes."""
+"""`drip list` and `drip show`: what there is."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,6 @@ from drip.core.delivery import HANDED_OVER, SAID, Status
 from drip.core.schedule import Channel
 from drip.services.journeys import address_of
 from drip.services.looking import Dossier, Page, Sent, list_enrollments, show_enrollment
-from drip.services.standing import Standing, said_of, standing
 from drip.store.schema import Attempt, EnrollmentStatus
 
 _STATUSES = get_args(EnrollmentStatus)
@@ -28,9 +27,6 @@ _COLOURS = {
     Status.FAILED: "red",
     Status.EXPIRED: "red",
 }
-_ON_TIME = timedelta(minutes=1)
-"""Sending is not called late before that."""
-
 _NAMED = {Channel.SMS: "Texts", Channel.EMAIL: "Emails"}
 
 
@@ -85,28 +81,6 @@ def show(id_: int | None, ref: str | None, as_json: bool) -> None:
         return
     for line in (*_head(dossier), "", *_timeline(dossier), *_to_do(dossier)):
         click.echo(line)
-
-
-@click.command()
-@as_json
-def status(as_json: bool) -> None:
-    """Show how deliveries stand, how far sending is behind, and what failed."""
-    app = App.from_environment()
-    found = standing(app.scope, app.clock())
-    if as_json:
-        print_json(found.as_json())
-        return
-    counts = [(each.value, str(found.counts[each])) for each in Status if each in found.counts]
-    if counts:
-        print_table(("Deliveries", "Count"), counts)
-    else:
-        click.echo("There are no deliveries yet.")
-    for line in _standing_lines(found, app.clinic.zone):
-        click.echo(line)
-    if found.failures:
-        rows = [(f.provider, f.outcome, f.code, str(f.count), said_of(f)) for f in found.failures]
-        headers = ("Provider", "Outcome", "Code", "Count", "Meaning")
-        print_table(headers, rows, "Not accepted in the last 24 hours")
 
 
 def _print_page(page: Page) -> None:
@@ -202,20 +176,6 @@ def _to_do(dossier: Dossier) -> Iterator[str]:
         yield from (" " * len(start) + line for line in rest)
 
 
-def _standing_lines(found: Standing, zone: ZoneInfo) -> Iterator[str]:
-    if found.next_due_at is None:
-        yield "Next due    nothing"
-    elif found.lag < _ON_TIME:
-        yield f"Next due    {said(found.next_due_at, zone)} ({zone})"
-    else:
-        late = f"Behind      the oldest due delivery has waited {_span(found.lag)}"
-        yield click.style(f"{late}: does `drip run` run?", fg="red")
-    if found.unknown:
-        yield f"Unknown     {found.unknown}: no answer came back; they may have arrived"
-    urgent = f", {found.urgent_tasks} of them urgent" if found.urgent_tasks else ""
-    yield f"Open tasks  {found.open_tasks}{urgent}" + (": `drip tasks`" if found.open_tasks else "")
-
-
 def _field(name: str, value: str) -> str:
     first, *rest = wrapped(value, 12)
     return "\n".join((f"  {name:10}{first}", *(" " * 12 + line for line in rest)))
@@ -227,13 +187,3 @@ def _at(moment: datetime, zone: ZoneInfo) -> str:
 
 def _day(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d}"
-
-
-def _span(span: timedelta) -> str:
-    """A span of time in its largest unit, as in "3 hours"."""
-    seconds = int(span.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-    return f"{seconds} seconds"

@@ -15,6 +15,7 @@ from drip.errors import DripError
 
 COMMANDS = {
     "demo": ("drip.cli.demo", "Play a whole journey on a fast clock, with no set-up."),
+    "simulate": ("drip.cli.simulate", "Run weeks of sending on a fast clock; show the pace."),
     "init": ("drip.cli.setting_up", "Write clinic.yaml and .env, and set up the database."),
     "check": ("drip.cli.checking", "Check schedules, messages and the clinic's profile."),
     "preview": ("drip.cli.preview", "Show what a patient would get, and when."),
@@ -33,7 +34,7 @@ COMMANDS = {
     "run": ("drip.cli.running", "Send what is due, in one process, until stopped."),
     "worker": ("drip.cli.celery_commands", "Work on batches, with Redis and Celery."),
     "beat": ("drip.cli.celery_commands", "Wake the workers, with Redis and Celery."),
-    "status": ("drip.cli.looking", "Counts, lag and failures."),
+    "status": ("drip.cli.status", "How sending goes: what waits, what failed."),
     "doctor": ("drip.cli.setting_up", "Check the set-up and say how to mend it."),
 }
 """Every command: the module that has it, and what it does."""

@@ -13,13 +13,10 @@ from drip.cli.plan_table import print_calls, print_plan
 from drip.cli.printing import as_json, note, print_json
 from drip.core.clinic import Clinic
 from drip.core.delivery import SAID
-from drip.core.schedule import Channel
+from drip.core.schedule import DEFAULT_SCHEDULE, Channel
 from drip.errors import DripError, InvalidInput, NotFound
 from drip.intake.fields import ROUTES, one_of, read_moment, read_zone
 from drip.services.previewing import Asked, Preview, make_preview
-
-SCHEDULE = "ketamine-first-session"
-
 
 _ENROLLMENT = RowId("an enrollment", "`drip list` shows them")
 _EXAMPLE = """\b
@@ -37,7 +34,7 @@ For example:
     "--route", type=click.Choice(ROUTES, case_sensitive=False), help="How the patient is treated."
 )
 @click.option("--plain", is_flag=True, help="The plain wording of the texts.")
-@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@click.option("--schedule", default=DEFAULT_SCHEDULE, show_default=True, metavar="NAME")
 @click.option("--enrollment", type=_ENROLLMENT, metavar="ID", help="An enrolled patient instead.")
 @click.option("--step", metavar="STEP", help="Show this message whole.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with everything.")

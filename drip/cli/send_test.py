@@ -3,13 +3,12 @@
 import click
 
 from drip.app import App
-from drip.cli.preview import SCHEDULE
 from drip.cli.printing import as_json, note, print_json
 from drip.core.outgoing import Accepted, Answer, EmailContent, Outgoing, Rejected, Retry, Unknown
-from drip.core.schedule import Channel
+from drip.core.schedule import DEFAULT_SCHEDULE, Channel
 from drip.errors import DripError
+from drip.services.send_test import SendTest, make_test_message, refuse_stopped
 from drip.services.setting_up import is_set_up
-from drip.services.trying import Trial, make_trial, refuse_stopped
 
 _EXAMPLE = '\b\nFor example:\n  drip send-test day-before --to "+1 212 555 0100"'
 
@@ -23,7 +22,7 @@ _EXAMPLE = '\b\nFor example:\n  drip send-test day-before --to "+1 212 555 0100"
     type=click.Choice(tuple(channel.value for channel in Channel), case_sensitive=False),
     help="Needed only for a step that does not use the address's channel.",
 )
-@click.option("--schedule", default=SCHEDULE, show_default=True, metavar="NAME")
+@click.option("--schedule", default=DEFAULT_SCHEDULE, show_default=True, metavar="NAME")
 @as_json
 def send_test(
     step: str, to: str, language: str | None, channel: str | None, schedule: str, as_json: bool
@@ -37,8 +36,8 @@ def send_test(
     if not app.has_clinic:
         note("There is no clinic.yaml here: this is the sample clinic's message.")
     now = app.clock()
-    trial = Trial(schedule, step, to, language, Channel(channel) if channel else None)
-    outgoing = make_trial(app.content, app.clinic_or_sample, trial, now)
+    wanted = SendTest(schedule, step, to, language, Channel(channel) if channel else None)
+    outgoing = make_test_message(app.content, app.clinic_or_sample, wanted, now)
     if app.has_clinic and is_set_up(app.engine):
         refuse_stopped(app.scope, outgoing)
     provider = app.providers()[outgoing.channel]

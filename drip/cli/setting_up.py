@@ -25,14 +25,15 @@ Next:
 
 
 @click.command()
+@click.option("--database-only", is_flag=True, help="Write no file; bring the database up to date.")
 @as_json
-def init(as_json: bool) -> None:
+def init(database_only: bool, as_json: bool) -> None:
     """Write clinic.yaml and .env, and set up the database.
 
     What is there already is never overwritten; a database of an older version is brought up to
-    date.
+    date. Several may run at once: one works, the others wait.
     """
-    written = write_files(Path())
+    written = Written((), ()) if database_only else write_files(Path())
     app = App.from_environment()
     changed = set_up_database(app.engine)
     database = app.engine.url.render_as_string(hide_password=True)
@@ -42,7 +43,8 @@ def init(as_json: bool) -> None:
         return
     _print_written(written)
     click.echo(f"The database {database} {'is set up' if changed else 'was up to date'}.")
-    click.echo(_NEXT)
+    if not database_only:
+        click.echo(_NEXT)
 
 
 @click.command()

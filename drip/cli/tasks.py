@@ -7,7 +7,7 @@ from drip.cli.enrollment_option import RowId
 from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
 from drip.intake.fields import one_line
-from drip.services.doing import ToDo, finish_task, open_tasks, show_task
+from drip.services.staff_tasks import ToDo, finish_task, open_tasks, show_task
 
 _TASK = RowId("a task", "`drip tasks` shows them")
 

@@ -13,17 +13,26 @@ from drip.content.language_file import (
     read_language,
 )
 from drip.content.message_checks import (
-    email_grade,
-    grade_problems,
     instruction_problems,
+    limit_of,
     message_problems,
     part_problems,
+    reading_of,
+    reading_problems,
     sent_problems,
 )
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent, Problem, Severity, nearest, shown
+from drip.content.readability import Reading
 from drip.content.render import Facts, Renderer
-from drip.content.sample_patients import at_its_time, longest, ordinary, text_times
+from drip.content.sample_patients import (
+    at_its_time,
+    at_worst,
+    like,
+    long_days,
+    ordinary,
+    text_times,
+)
 from drip.content.schedule_file import read_schedule, step_loc
 from drip.content.sources import ContentDir
 from drip.content.wording import beginnings
@@ -41,9 +50,11 @@ A_DAY, A_WEEK = 1, 3
 class Row:
     """What one step costs on one channel in one language.
 
-    `wording` is "discreet" or "plain" for a text and blank for an email. `parts` are with the
-    values of an ordinary patient, `longest` with the longest dates and times. `grade` is the US
-    school grade that an email needs, None where the language has no measure.
+    `wording` is "discreet" or "plain" for a text; for an email it is blank, or "in short" for the
+    section that a short-notice welcome carries in its place. `parts` and `encoding` are with the
+    values of an ordinary patient, `most_parts` and `most_encoding` at worst: with long names,
+    dates and times, and the zone named. `reading` is how hard an email is to read, None where
+    its language has no scale.
     """
 
     schedule: str
@@ -53,9 +64,10 @@ class Row:
     language: str
     wording: str = ""
     parts: int | None = None
-    longest: int | None = None
     encoding: Encoding | None = None
-    grade: float | None = None
+    most_parts: int | None = None
+    most_encoding: Encoding | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ class _Check:
         rows = [
             row
             for schedule in schedules
-            for step in schedule.steps
+            for step in (*schedule.steps, *NOTICES.values())
             for language in languages
             if clinic is not None
             for row in self.rows(schedule, step, ordinary(clinic, language))
@@ -167,7 +179,7 @@ class _Check:
     def rows(self, schedule: Schedule, step: Step, facts: Facts) -> Iterator[Row]:
         try:
             message = self.renderer.message(step.message, facts.language)
-            for channel in step.channels:
+            for channel in _channels(step):
                 row = Row(schedule.name, step.name, step.message, channel, facts.language)
                 measured = self.email_row if channel is Channel.EMAIL else self.sms_rows
                 yield from measured(row, message, at_its_time(facts, step))
@@ -175,24 +187,39 @@ class _Check:
             return  # said already when the message itself was looked at
 
     def email_row(self, row: Row, message: Message, facts: Facts) -> Iterator[Row]:
-        found = email_grade(self.renderer, message, facts)
-        self.problems.update(grade_problems(message, found))
-        yield replace(row, grade=found)
+        for wording, field in (("", "body"), ("in short", "in_short")):
+            if message.text_of(field) is None:
+                continue
+            found = reading_of(self.renderer, message, field, facts)
+            self.problems.update(reading_problems(message, field, found))
+            yield replace(row, wording=wording, reading=found)
 
     def sms_rows(self, row: Row, message: Message, facts: Facts) -> Iterator[Row]:
         for wording, field in (("discreet", "sms"), ("plain", "sms_plain")):
             if message.text_of(field) is None:
                 continue
             chosen = replace(facts, plain_wording=field == "sms_plain")
-            real, long = self.parts(message, chosen), self.parts(message, longest(chosen))
-            self.problems.update(part_problems(message, field, real, long))
+            real, most = self.parts(message, chosen), self.most_parts(message, chosen)
+            self.problems.update(part_problems(message, field, real, most))
             yield replace(
                 row,
                 wording=wording,
                 parts=real.count,
-                longest=long.count,
                 encoding=real.encoding,
+                most_parts=most.count,
+                most_encoding=most.encoding,
             )
+
+    def most_parts(self, message: Message, facts: Facts) -> Parts:
+        """What a text costs at worst: the clinic's name is known, the sample clinic's is not."""
+        days = long_days(self.renderer.language(facts.language))
+        clinics = like(facts.clinic) if self.clinic_path == SAMPLE else (facts.clinic,)
+        found = [
+            self.parts(message, worst)
+            for clinic in clinics
+            for worst in at_worst(replace(facts, clinic=clinic), days)
+        ]
+        return max(found, key=lambda parts: (parts.count > limit_of(parts), parts.count))
 
     def parts(self, message: Message, facts: Facts) -> Parts:
         return measure(self.renderer.sms(message.name, facts).body)
@@ -202,6 +229,12 @@ class _Check:
             self.problems.update(error.problems)
         else:
             self.problems.add(Problem(shown(path), 1, 1, str(error)))
+
+
+def _channels(step: Step) -> tuple[Channel, ...]:
+    """The channels of a step; a text-only essential one may go by email too (T12)."""
+    texts_only = step.channels == (Channel.SMS,) and step.essential
+    return (Channel.SMS, Channel.EMAIL) if texts_only else step.channels
 
 
 def clinic_problems(

@@ -13,7 +13,8 @@ from drip.content.language_file import Instruction
 from drip.content.problems import BrokenContent, Problem, nearest
 from drip.content.strict import COUNTRY, LANGUAGE, LINE, MAILBOX, NAME, Strict, validated
 from drip.content.yamlfile import Loc, YamlFile, read_yaml
-from drip.core.clinic import Clinic, Crowding
+from drip.core.clinic import Clinic, Crowding, Texts
+from drip.core.pace import RATES
 from drip.core.window import Hours, SendWindow
 from drip.errors import ContentError
 
@@ -23,6 +24,14 @@ SAMPLE = Path(__file__).with_name("clinic.sample.yaml")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _Line = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE)]
+
+
+class TextsFile(Strict):
+    """The `texts` section of clinic.yaml."""
+
+    sender: Literal["long-code", "toll-free", "short-code", "messaging-service"] = "long-code"
+    number: str | None = None
+    rate: float | None = Field(default=None, gt=0, le=100_000)
 
 
 class ClinicFile(Strict):
@@ -38,6 +47,7 @@ class ClinicFile(Strict):
     address: _Line
     language: str = Field(pattern=LANGUAGE)
     replies: Literal["on", "off"] = "off"
+    texts: TextsFile = Field(default_factory=TextsFile)
     send_window: Any = "09:00-20:00"
     steps_per_day: int = Field(default=2, ge=1, le=10)
     hours_between: int = Field(default=2, ge=0, le=24)
@@ -78,6 +88,7 @@ def profile_of(clinic: Clinic) -> dict[str, Any]:
         "address": clinic.address,
         "language": clinic.language,
         "replies": "on" if clinic.hears_replies else "off",
+        "texts": {"number": clinic.texts.sender, "rate": clinic.texts.rate},
         "send_window": dict(zip(_DAYS, map(_hours_said, clinic.window.days), strict=True)),
         "steps_per_day": clinic.crowding.steps_per_day,
         "hours_between": int(clinic.crowding.spacing.total_seconds() // 3600),
@@ -98,7 +109,11 @@ def clinic_from_file(file: YamlFile) -> Clinic:
     if phone is None:
         what = f'"{entry.phone}" is not a phone number; write it with the country code: "+1 ..."'
         problems.append(file.problem(("phone",), what))
-    if problems or phone is None:
+    texts = _texts(entry)
+    if texts is None:
+        what = f'"{entry.texts.number}" is not a phone number; write it with the country code'
+        problems.append(file.problem(("texts", "number"), what))
+    if problems or phone is None or texts is None:
         raise BrokenContent(sorted(problems))
     return Clinic(
         key=entry.clinic,
@@ -114,8 +129,18 @@ def clinic_from_file(file: YamlFile) -> Clinic:
         crowding=Crowding(entry.steps_per_day, timedelta(hours=entry.hours_between)),
         arrive_early=timedelta(minutes=entry.arrive_early),
         hears_replies=entry.replies == "on",
+        texts=texts,
         instructions={lang: _words(words) for lang, words in entry.instructions.items()},
     )
+
+
+def _texts(entry: ClinicFile) -> Texts | None:
+    """From where the clinic's texts come; None where its number is none."""
+    rate = entry.texts.rate or RATES[entry.texts.sender]
+    if entry.texts.number is None:
+        return Texts(rate)
+    number = _e164(entry.texts.number, entry.country)
+    return None if number is None else Texts(rate, number)
 
 
 def _words(words: Mapping[Instruction, str]) -> dict[str, str]:

@@ -6,18 +6,15 @@ from functools import cache
 from pathlib import Path
 
 from drip.content.language_file import Language
-from drip.content.markdown import one_line
+from drip.content.markdown import Document, one_line
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent, Problem, Severity, nearest
-from drip.content.readability import grade
+from drip.content.readability import Reading, Scale, read
 from drip.content.render import Facts, Renderer
 from drip.content.variables import FIELDS, INSTRUCTIONS, Use, name_problems, uses
 from drip.content.wording import beginnings, phrases
 from drip.core.sms import Parts
 from drip.errors import ContentError
-
-HARD, TOO_HARD = 6, 8
-"""US school grades: above the first is a warning, above the second an error."""
 
 _DISCREET = ("subject", "sms")
 _TEXTS = ("sms", "sms_plain")
@@ -31,13 +28,14 @@ def message_problems(message: Message, words: Language) -> Iterator[Problem]:
         text = message.text_of(field)
         if text is not None:
             yield from name_problems(message, field)
+            yield from _arrival_problems(message, field)
             yield from _word_problems(message, field, text, words)
 
 
 def sent_problems(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Problem]:
     """What goes wrong when a message is made: with each route, and with and without replies."""
     used = {use.part or use.name for field in FIELDS for use in _uses(message, field)}
-    for route in _ROUTES if "route" in used else ("",):
+    for route in _routes(message):
         for hears in (True, False) if "invite" in used else (False,):
             clinic = replace(facts.clinic, hears_replies=hears)
             yield from _made(renderer, message, replace(facts, route=route, clinic=clinic))
@@ -61,14 +59,14 @@ def instruction_problems(message: Message, facts: Facts, words: Language) -> Ite
 
 
 def part_problems(message: Message, field: str, real: Parts, long: Parts) -> Iterator[Problem]:
-    """What a text costs, with the values of an ordinary patient and with the longest ones."""
+    """What a text costs, with the values of an ordinary patient and at worst."""
     limit = limit_of(real)
     if real.count > limit:
         what = f"this text takes {real.count} parts{_why(real)}; at most {limit}: shorten it"
         yield message.problem(field, 1, 1, what)
     elif long.count > limit_of(long):
         what = (
-            f"with long dates and times this text takes {long.count} parts{_why(long)}; "
+            f"with long names, dates and times this text takes {long.count} parts{_why(long)}; "
             f"at most {limit_of(long)}: shorten it"
         )
         yield message.problem(field, 1, 1, what, Severity.WARNING)
@@ -77,22 +75,33 @@ def part_problems(message: Message, field: str, real: Parts, long: Parts) -> Ite
         yield message.problem(field, 1, 1, what, Severity.WARNING)
 
 
-def grade_problems(message: Message, found: float | None) -> Iterator[Problem]:
-    """Whether the email can be read by everybody."""
-    if found is not None and found > HARD:
-        severity = Severity.ERROR if found > TOO_HARD else Severity.WARNING
+def reading_problems(message: Message, field: str, found: Reading | None) -> Iterator[Problem]:
+    """Whether everybody can read the email, or the section of it that is `in_short`."""
+    if found is not None and found.is_hard:
+        severity = Severity.ERROR if found.is_too_hard else Severity.WARNING
+        grade = found.scale is Scale.GRADE
         what = (
-            f"this reads like US school grade {found}; aim at {HARD}, never above {TOO_HARD}: "
+            f"this reads like {'US school ' if grade else ''}{found.scale} {found.value}; "
+            f"aim at {found.aim}, never {'above' if grade else 'below'} {found.limit}: "
             "use shorter sentences and words"
         )
-        yield message.problem("body", 1, 1, what, severity)
+        yield message.problem(field, 1, 1, what, severity)
 
 
-def email_grade(renderer: Renderer, message: Message, facts: Facts) -> float | None:
-    """The reading grade of the body of an email as a patient gets it."""
-    words = renderer.language(message.language)
-    prose = renderer.document(message.name, facts).prose()
-    return grade(prose, message.language, words.not_counted)
+def reading_of(renderer: Renderer, message: Message, field: str, facts: Facts) -> Reading | None:
+    """How hard the body of an email, or its `in_short`, is to read: by the hardest route."""
+    not_counted = renderer.language(message.language).not_counted
+    found = [
+        read(_prose(renderer, message, field, someone), message.language, not_counted)
+        for someone in (replace(facts, route=route) for route in _routes(message))
+    ]
+    return max((each for each in found if each), key=lambda each: each.hardness, default=None)
+
+
+def _prose(renderer: Renderer, message: Message, field: str, facts: Facts) -> str:
+    if field == "in_short":
+        return Document(renderer.in_short(message, facts).text).prose()
+    return renderer.document(message.name, facts).prose()
 
 
 def limit_of(parts: Parts) -> int:
@@ -123,6 +132,12 @@ def _made(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Proble
             renderer.in_short(message, facts)
     except ContentError as error:
         yield from _told(message, "body", error)
+
+
+def _routes(message: Message) -> tuple[str, ...]:
+    """The routes that a message tells apart."""
+    used = any(use.part == "route" for field in FIELDS for use in _uses(message, field))
+    return _ROUTES if used else ("",)
 
 
 def _leaks(
@@ -167,6 +182,17 @@ def _word_problems(message: Message, field: str, text: str, words: Language) -> 
             if use.name == "patient":
                 what = "no patient's name goes into a text: a lock screen is public; leave it out"
                 yield message.problem(field, use.line, use.column, what)
+
+
+def _arrival_problems(message: Message, field: str) -> Iterator[Problem]:
+    used = {(use.name, use.part): use for use in _uses(message, field)}
+    said = {part for name, part in used if name == "session"}
+    if said & {"time", "at"}:
+        return
+    for part in sorted(said & {"arrive_time", "arrive_at"}):
+        use = used["session", part]
+        what = f"session.{part} names no zone; say {{{{ session.at }}}} beside it, which does"
+        yield message.problem(field, use.line, use.column, what)
 
 
 def _source_problems(message: Message) -> Iterator[Problem]:

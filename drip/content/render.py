@@ -49,6 +49,9 @@ class Facts:
     unsubscribe_url: str | None = None
 
 
+_CLINICS_KEPT = 1000
+
+
 class Renderer:
     """Makes texts and emails. Reads each file once and keeps it: make a new one to see changes.
 
@@ -61,6 +64,8 @@ class Renderer:
         self._templates: dict[tuple[str, str, str], MessageTemplate] = {}
         self._languages: dict[str, Language] = {}
         self._crisis: dict[str, CrisisLines] = {}
+        # With the clinic itself, so that nothing else gets its id meanwhile.
+        self._clinics: dict[tuple[int, str], tuple[Clinic, dict[str, Any]]] = {}
         self._latest: tuple[Facts, dict[str, Any]] | None = None
         self._layout = Layout(content)
 
@@ -166,18 +171,21 @@ class Renderer:
 
     def _new_values(self, facts: Facts) -> dict[str, Any]:
         words, clinic = self.language(facts.language), facts.clinic
-        blanks = clinic_blanks(clinic)
         session = session_words(words, clinic, facts.session_at, facts.zone, facts.now, facts.route)
-        said = {name.removeprefix("clinic."): text for name, text in blanks.items()}
-        defaults = {str(name): fill(text, blanks) for name, text in words.instructions.items()}
-        own = clinic.instructions.get(facts.language, {})
-        no_replies = fill(words.no_replies, blanks)
         return {
+            **self._clinic_values(clinic, words),
             "patient": SimpleNamespace(first_name=facts.first_name),
-            "clinic": SimpleNamespace(**{**defaults, **own, **said}),
             "session": session,
-            "invite": lambda invitation: invitation if clinic.hears_replies else no_replies,
         }
+
+    def _clinic_values(self, clinic: Clinic, words: Language) -> dict[str, Any]:
+        """What a clinic says in a language: the same for all its patients, and made once."""
+        key = id(clinic), words.language
+        if key not in self._clinics:
+            if len(self._clinics) >= _CLINICS_KEPT:
+                self._clinics.clear()
+            self._clinics[key] = clinic, _new_clinic_values(clinic, words)
+        return self._clinics[key][1]
 
     def _calendar(self, message: Message, facts: Facts) -> CalendarFile | None:
         if message.front.calendar is None:
@@ -201,3 +209,15 @@ class Renderer:
             ),
             facts.now,
         )
+
+
+def _new_clinic_values(clinic: Clinic, words: Language) -> dict[str, Any]:
+    blanks = clinic_blanks(clinic)
+    said = {name.removeprefix("clinic."): text for name, text in blanks.items()}
+    defaults = {str(name): fill(text, blanks) for name, text in words.instructions.items()}
+    own = clinic.instructions.get(words.language, {})
+    no_replies = fill(words.no_replies, blanks)
+    return {
+        "clinic": SimpleNamespace(**{**defaults, **own, **said}),
+        "invite": lambda invitation: invitation if clinic.hears_replies else no_replies,
+    }

@@ -1,16 +1,23 @@
 """Patients that do not exist, with whom messages are tried out."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from drip.content.language_file import Language
 from drip.content.render import Facts
+from drip.content.words import date_said
 from drip.core.clinic import Clinic
 from drip.core.schedule import Schedule, Step
+from drip.core.sms import Encoding, measure
 from drip.core.timing import Anchors
 
 _FIRST, _LAST = ZoneInfo("America/New_York"), ZoneInfo("America/Los_Angeles")
 _NOTICE = timedelta(days=28)
+_LONG_NAME = "Riverside Family Care Center"
+_LATE = time(12, 45)
+"""A time with as many figures as there can be, and so has the one a little before it."""
 
 
 def ordinary(clinic: Clinic, language: str, session_at: datetime | None = None) -> Facts:
@@ -36,16 +43,36 @@ def at_its_time(facts: Facts, step: Step) -> Facts:
     return replace(facts, now=step.when.resolve(anchors.of(step.when.anchor), facts.zone))
 
 
-def longest(facts: Facts) -> Facts:
-    """The same patient with a long date and time, tomorrow, and in another time zone.
-
-    Wednesday, September 23, 2026 at 12:30.
-    """
+def at_worst(facts: Facts, days: tuple[date, ...]) -> Iterator[Facts]:
+    """The same patient with a visit on each of `days`, late, tomorrow, and in another zone."""
     clinic_zone = facts.clinic.zone
-    session_at = datetime(2026, 9, 23, 12, 30, tzinfo=clinic_zone).astimezone(UTC)
-    offset = session_at.astimezone(clinic_zone).utcoffset()
-    far = _FIRST if session_at.astimezone(_FIRST).utcoffset() != offset else _LAST
-    return replace(facts, session_at=session_at, now=session_at - timedelta(days=1), zone=far)
+    for day in days:
+        session_at = datetime.combine(day, _LATE, clinic_zone).astimezone(UTC)
+        offset = session_at.astimezone(clinic_zone).utcoffset()
+        far = _FIRST if session_at.astimezone(_FIRST).utcoffset() != offset else _LAST
+        now = session_at - timedelta(days=1)
+        yield replace(facts, session_at=session_at, now=now, zone=far)
+
+
+def long_days(language: Language) -> tuple[date, ...]:
+    """The days of 2026 whose names are longest in a language, one for each SMS encoding.
+
+    Spanish has two: "miércoles 23 de septiembre" is longer, but "sábado" is not in GSM-7.
+    """
+    found: dict[Encoding, tuple[int, date]] = {}
+    for month in range(1, 13):
+        for number in range(20, 27):
+            day = date(2026, month, number)
+            parts = measure(date_said(language, day))
+            if parts.units > found.get(parts.encoding, (0, day))[0]:
+                found[parts.encoding] = parts.units, day
+    return tuple(day for _, day in found.values())
+
+
+def like(clinic: Clinic) -> tuple[Clinic, ...]:
+    """Clinics that the sample clinic stands for: with a long name, hearing replies and not."""
+    long = replace(clinic, public_name=_LONG_NAME)
+    return tuple(replace(long, hears_replies=hears) for hears in (True, False))
 
 
 def text_times(schedule: Schedule) -> list[tuple[datetime, Step]]:

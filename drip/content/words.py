@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime, time
+from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,11 @@ _BLANK = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
 class SessionWords(NamedTuple):
-    """The session as a message names it: on the clinic's clock, in the patient's language."""
+    """The session as a message names it: on the clinic's clock, in the patient's language.
+
+    `time` and `at` name the zone where the patient's clock differs. `arrive_time` and `arrive_at`
+    never do: they stand beside `at`, and one zone in a text is dear enough.
+    """
 
     date: str
     when: str
@@ -67,9 +71,9 @@ def session_words(
         date=speak.date(session_at),
         when=speak.when(session_at, now),
         time=speak.time(session_at),
-        at=speak.at(session_at),
-        arrive_time=speak.time(arrive_at),
-        arrive_at=speak.at(arrive_at),
+        at=speak.after_at(session_at, speak.time(session_at)),
+        arrive_time=speak.clock_time(arrive_at),
+        arrive_at=speak.after_at(arrive_at, speak.clock_time(arrive_at)),
         route=route,
     )
 
@@ -81,10 +85,7 @@ class _Speaker:
     patient_zone: ZoneInfo
 
     def date(self, moment: datetime) -> str:
-        from babel.dates import format_date
-
-        local = moment.astimezone(self.zone)
-        return _plain(format_date(local, self.language.date, locale=self._locale))
+        return date_said(self.language, moment.astimezone(self.zone).date())
 
     def when(self, moment: datetime, now: datetime) -> str:
         day = _relative_day(moment, now, (self.zone, self.patient_zone))
@@ -92,36 +93,61 @@ class _Speaker:
             day = "tonight"
         return fill(getattr(self.language.relative_day, day), {"date": self.date(moment)})
 
-    def time(self, moment: datetime) -> str:
-        from babel.dates import format_time
+    def clock_time(self, moment: datetime) -> str:
+        local = moment.astimezone(self.zone).time()
+        return _time_said(local, self.language.time, _locale(self.language))
 
-        local = moment.astimezone(self.zone)
-        said = _plain(format_time(local, self.language.time, locale=self._locale))
+    def time(self, moment: datetime) -> str:
+        """The time, with its zone where the patient's clock differs."""
+        said, local = self.clock_time(moment), moment.astimezone(self.zone)
         if local.utcoffset() == moment.astimezone(self.patient_zone).utcoffset():
             return said
         return fill(self.language.zone_suffix, {"time": said, "zone": self._zone_name(moment)})
 
-    def at(self, moment: datetime) -> str:
+    def after_at(self, moment: datetime, said: str) -> str:
         hour = moment.astimezone(self.zone).hour
         shown = (hour % 12 or 12) if re.search("[hK]", self.language.time) else hour
         sentence = self.language.at.one if shown == 1 else self.language.at.other
-        return fill(sentence, {"time": self.time(moment)})
+        return fill(sentence, {"time": said})
 
     def _zone_name(self, moment: datetime) -> str:
         from babel.dates import get_timezone_name
 
         name, theirs = (
-            get_timezone_name(_UNNAMED.get(zone.key, zone), locale=self._locale)
+            get_timezone_name(_UNNAMED.get(zone.key, zone), locale=_locale(self.language))
             for zone in (self.zone, self.patient_zone)
         )
         if name == theirs:
             # Denver and Phoenix are both "Mountain Time" and differ in summer.
-            name = get_timezone_name(moment.astimezone(self.zone), locale=self._locale)
+            local = moment.astimezone(self.zone)
+            name = get_timezone_name(local, locale=_locale(self.language))
         return _plain(name)
 
-    @property
-    def _locale(self) -> str:
-        return self.language.language.replace("-", "_")
+
+def date_said(language: Language, day: date) -> str:
+    """A day as a language names it: Thursday, December 10."""
+    return _date_said(day, language.date, _locale(language))
+
+
+# Babel takes a while over each, and sessions share their days and hours.
+
+
+@lru_cache(maxsize=10_000)
+def _date_said(day: date, pattern: str, locale: str) -> str:
+    from babel.dates import format_date
+
+    return _plain(format_date(day, pattern, locale=locale))
+
+
+@lru_cache(maxsize=2_000)
+def _time_said(local: time, pattern: str, locale: str) -> str:
+    from babel.dates import format_time
+
+    return _plain(format_time(local, pattern, locale=locale))
+
+
+def _locale(language: Language) -> str:
+    return language.language.replace("-", "_")
 
 
 def _relative_day(moment: datetime, now: datetime, zones: Iterable[ZoneInfo]) -> str:

@@ -17,6 +17,17 @@ class Crowding:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """From where a clinic's texts come, and how many a second may.
+
+    `sender` is the clinic's own number in E.164; None where it uses the installation's.
+    """
+
+    rate: float = 1.0
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Clinic:
     """A clinic's profile.
 
@@ -39,4 +50,5 @@ class Clinic:
     crowding: Crowding
     arrive_early: timedelta
     hears_replies: bool
+    texts: Texts
     instructions: Mapping[str, Mapping[str, str]]

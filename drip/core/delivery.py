@@ -1,6 +1,9 @@
 """A delivery's life: its statuses, the moves between them, and the reasons staff can read."""
 
-from enum import StrEnum
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from drip.core.schedule import Weight
 
 
 class Status(StrEnum):
@@ -18,6 +21,29 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+class Priority(IntEnum):
+    """Which deliveries of a clinic are claimed first: the lower number."""
+
+    TIME_CRITICAL = 0
+    ESSENTIAL = 1
+    EDUCATION = 2
+
+
+_TIME_CRITICAL = timedelta(hours=3)
+
+
+def priority_of(weight: Weight, planned_at: datetime, until: datetime) -> Priority:
+    """How a delivery goes before others where a sender's pace is short.
+
+    What must not wait, such as the text of the day itself, goes before what is only essential:
+    an essential step that has at most three hours between its time and its `until`.
+    """
+    if weight is Weight.EDUCATION:
+        return Priority.EDUCATION
+    short = until - planned_at <= _TIME_CRITICAL
+    return Priority.TIME_CRITICAL if short else Priority.ESSENTIAL
 
 
 _S = Status
@@ -49,6 +75,9 @@ HANDED_OVER = frozenset(
 )
 """The provider has, or may have, seen it."""
 
+REACHED = HANDED_OVER - {_S.FAILED, _S.UNDELIVERED}
+"""The patient has, or may have, read it."""
+
 NEVER_SENT = frozenset({_S.SKIPPED, _S.EXPIRED, _S.CANCELLED})
 """Ended without having been handed over; may be planned anew."""
 
@@ -75,6 +104,7 @@ class Reason(StrEnum):
     UNTIL_PASSED = "until_passed"
     BROKEN = "broken"
     RETRYING = "retrying"
+    PROVIDER_DOWN = "provider_down"
     GAVE_UP = "gave_up"
     REFUSED = "refused"
     NO_ANSWER = "no_answer"
@@ -103,6 +133,7 @@ SAID: dict[Reason, str] = {
     Reason.UNTIL_PASSED: "could not be sent in time",
     Reason.BROKEN: "the message could not be made",
     Reason.RETRYING: "the provider was busy; it is tried again",
+    Reason.PROVIDER_DOWN: "the provider is away; it is tried again",
     Reason.GAVE_UP: "the provider would not take it in time",
     Reason.REFUSED: "the provider refused it",
     Reason.NO_ANSWER: "no answer came back; it may have arrived",

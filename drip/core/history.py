@@ -4,10 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from drip.core.delivery import HANDED_OVER, WAITING, Reason, Status
+from drip.core.delivery import HANDED_OVER, REACHED, WAITING, Reason, Status
 from drip.core.schedule import CANCELLED, Channel, OnReschedule, Step, Weight
-
-_NOT_TOLD = frozenset({Status.FAILED, Status.UNDELIVERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Existing:
     @property
     def reached_patient(self) -> bool:
         """Whether the patient has, or may have, read it."""
-        return self.handed_over and self.status not in _NOT_TOLD
+        return self.status in REACHED
 
     @property
     def went_at(self) -> datetime:
@@ -96,6 +94,15 @@ class History:
         return rows is not None and any(
             row.occurrence == occurrence and row.reached_patient for row in rows
         )
+
+    def failed_on(self, step: str, occurrence: int) -> set[Channel]:
+        """The channels on which an occurrence was handed over and did not reach the patient."""
+        rows = self._by_step.get(step, ())
+        return {
+            row.channel
+            for row in rows
+            if row.occurrence == occurrence and row.handed_over and not row.reached_patient
+        }
 
     def still_waits(self, step: str, planned_at: datetime) -> bool:
         """Whether a step was not late before, has not moved since, and is not on hold."""

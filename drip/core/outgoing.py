@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from drip.core.retry import RetryKind
 from drip.core.schedule import Channel
 
 
@@ -39,6 +40,7 @@ class Outgoing:
 
     `to` is an E.164 number or a mailbox. `give_up_at` (UTC) is the moment after which the
     message must no longer reach the patient: the nearer of `until` and the window's close.
+    `sender` is the number that a text comes from; None for the installation's own.
     """
 
     delivery_id: int
@@ -47,6 +49,7 @@ class Outgoing:
     to: str
     content: SmsContent | EmailContent
     give_up_at: datetime
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,15 @@ class Accepted:
 class Retry:
     """The provider did not take the message; the same may be tried again.
 
-    `code` is the provider's. `after` is the wait in seconds that the provider, or what is known
-    of its code, asks for. `alert` is for staff: it says what is wrong with the set-up, where
+    `code` is the provider's, `kind` says how it is retried. `after` is the wait in seconds that
+    the provider asks for. `alert` is for staff: it says what is wrong with the set-up, where
     that is why, and trying again will not help until it is mended.
     """
 
     code: str
     after: float | None = None
     alert: str | None = field(default=None, compare=False)
+    kind: RetryKind = field(default=RetryKind.BACK_OFF, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class Unsettled:
     """An attempt whose outcome is not known, with what is needed to ask the provider.
 
     `body` is the text as it was handed over (SMS), None for email. `started_at` is UTC.
+    `sender` is the number that a text came from; None for the installation's own.
     """
 
     delivery_id: int
@@ -111,6 +116,8 @@ class Unsettled:
     to: str
     body: str | None
     started_at: datetime = field(compare=False)
+    sender: str | None = None
 
 
-Settlement = Accepted | Rejected | NotSent | Unknown
+Settlement = Accepted | Retry | Rejected | NotSent | Unknown
+"""What a provider says of an attempt later. Retry: it had the message, which came to nothing."""

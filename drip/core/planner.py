@@ -217,11 +217,27 @@ def _wanted(journey: Journey, history: History, now: datetime) -> list[Wanted]:
     wanted = []
     for step in journey.schedule.steps:
         if (occurrence := history.occurrence_of(step)) is not None:
-            channels = channels_of(step, journey.reach)
+            channels = _channels_left(step, occurrence, journey.reach, history)
             timed = _timed(step, channels, journey, history, now)
             begun = history.has_begun(step.name, occurrence)
             wanted.append(Wanted(step, channels, timed, occurrence, begun))
     return wanted
+
+
+def _channels_left(
+    step: Step, occurrence: int, reach: Reach, history: History
+) -> tuple[Channel, ...]:
+    """The channels on which an occurrence may still go out.
+
+    Not one on which it failed already; and by email where that was planned in a text's place.
+    """
+    channels = channels_of(step, reach)
+    failed = history.failed_on(step.name, occurrence)
+    if not failed:
+        return channels
+    in_place = (step.name, Channel.EMAIL, occurrence) in history.by_key
+    left = dict.fromkeys((*channels, Channel.EMAIL) if in_place else channels)
+    return tuple(channel for channel in left if channel not in failed) or channels
 
 
 def _timed(

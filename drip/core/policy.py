@@ -1,5 +1,6 @@
 """Whether a claimed delivery may go out this minute: the rules asked again when it is sent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -16,8 +17,9 @@ class Situation:
     `ended` is the end that the enrollment's own state gives it (cancelled, paused, moved),
     None where it is alive. `blocked` is why its channel cannot be used. `last` is the moment
     before which it must go: `until`, or the anchor that it may not cross. `told_at` is when a
-    step that covers it went or goes out. `slots` are the patient's, None where spacing does
-    not apply: notices, and a step whose other channel went out already.
+    step that covers it went or goes out. `slots` are the patient's around now, None where
+    spacing does not apply: notices, and a step whose other channel went out already.
+    `all_slots` gives those of any time, which only a step needs that finds no room now.
     """
 
     ended: tuple[Status, Reason] | None
@@ -29,6 +31,7 @@ class Situation:
     zone: ZoneInfo
     window: SendWindow
     slots: Slots | None
+    all_slots: Callable[[], Slots] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def _spaced(situation: Situation, now: datetime) -> Decision:
     go = Go(min(situation.last, closing))
     if situation.slots is None or situation.slots.is_free(now):
         return go
-    free = situation.slots.next_free(now, situation.last)
+    slots = situation.slots if situation.all_slots is None else situation.all_slots()
+    free = slots.next_free(now, situation.last)
     if free is not None:
         return Postpone(free)
     if not situation.essential:

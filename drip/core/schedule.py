@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from drip.core.when import Anchor, When
 
+DEFAULT_SCHEDULE = "ketamine-first-session"
+"""The schedule of a patient for whom none is named."""
+
 
 class Channel(StrEnum):
     """How a message reaches a patient."""

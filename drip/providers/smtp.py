@@ -16,6 +16,7 @@ from drip.core.outgoing import (
     Unknown,
     Unsettled,
 )
+from drip.core.retry import RetryKind
 from drip.providers.mime import compose, mailbox, message_id, sender_mailbox
 from drip.providers.smtp_session import LostError, NoSessionError, Session
 from drip.providers.smtp_url import SmtpAddress
@@ -71,7 +72,7 @@ class Smtp:
                     answer, down = self._answer(outgoing, mail)
                     answers.append(answer)
                     if time.monotonic() > deadline:
-                        down = Retry("slow")
+                        down = Retry("slow", kind=RetryKind.AWAY)
         return answers
 
     def settle(self, batch: Sequence[Unsettled], now: datetime) -> list[Settlement]:
@@ -94,7 +95,7 @@ class Smtp:
             return down, down
         except LostError as lost:
             self._drop()
-            retry = Retry(lost.code)
+            retry = Retry(lost.code, kind=RetryKind.AWAY)
             return (
                 Unknown("the mail went out and the mail server did not answer")
                 if lost.handed_over

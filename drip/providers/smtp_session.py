@@ -5,6 +5,7 @@ import smtplib
 import ssl
 
 from drip.core.outgoing import Rejected, Retry
+from drip.core.retry import RetryKind
 from drip.providers.smtp_url import SmtpAddress
 
 _BAD_ADDRESS = frozenset({550, 551, 553})
@@ -156,7 +157,10 @@ def _refusal(code: int) -> Refusal:
 
 def _try_again(code: str) -> Retry:
     login = code.isdigit() and int(code) in _LOGIN
-    return Retry(code, alert=_LOGIN_SAID if login else None)
+    if login:
+        return Retry(code, alert=_LOGIN_SAID, kind=RetryKind.CONFIGURATION)
+    # A number is the server's own word: it is there, and may be busy.
+    return Retry(code, kind=RetryKind.BUSY if code.isdigit() else RetryKind.AWAY)
 
 
 def _code_of(error: OSError) -> str:

@@ -1,9 +1,9 @@
 """Texts over Twilio: the official client over our own connections (rules.md, "Twilio")."""
 
+import asyncio
 import json
 import re
 import ssl
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -23,12 +23,15 @@ from drip.core.outgoing import (
     Unknown,
     Unsettled,
 )
+from drip.core.retry import RetryKind
 from drip.errors import SettingsError
+from drip.providers.connections import Connections, NoAnswerError, NotSentError
 from drip.providers.twilio_codes import CodeKind, meaning_of
-from drip.providers.twilio_http import API, KeptConnections, NoAnswerError, NotSentError
+from drip.providers.twilio_http import API, BlockingHttp, Http, thread_to
 from drip.providers.twilio_settling import settle_all
 
 _LONGEST_VALIDITY = 36_000
+_LOOKS_AT_ONCE = 16
 
 
 class Twilio:
@@ -36,8 +39,8 @@ class Twilio:
 
     Give either `sender` (a number in E.164) or `messaging_service_sid`. With `public_url`,
     receipts come to `{public_url}/webhooks/twilio/status/{delivery_id}`. Each wait ends after
-    `timeout` seconds. Wrong settings are a SettingsError. One for each process: threads do
-    not outlive a fork.
+    `timeout` seconds. Wrong settings are a SettingsError. May be used from several threads,
+    which share the connections, and on both sides of a fork, which do not.
     """
 
     name = "twilio"
@@ -52,7 +55,7 @@ class Twilio:
         api_url: str = API,
         public_url: str | None = None,
         timeout: float = 10.0,
-        connections: int = 64,
+        connections: int = 200,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if not re.fullmatch("[A-Za-z0-9]+", account_sid) or not auth_token:
@@ -65,52 +68,61 @@ class Twilio:
                 "Twilio needs a sender: set one of DRIP_TWILIO_FROM"
                 " and DRIP_TWILIO_MESSAGING_SERVICE_SID, not both"
             )
-        self._http = KeptConnections(api_url, timeout, tls)
-        self._client = Client(account_sid, auth_token, http_client=self._http)
+        self._login = (account_sid, auth_token)
+        self._thread = thread_to(api_url, connections, timeout, tls)
         self._messages_url = f"{API}/2010-04-01/Accounts/{account_sid}/Messages.json"
         self._sender = sender
         self._from = {"From": sender} if sender else {"MessagingServiceSid": messaging_service_sid}
         self._callback = f"{public_url.rstrip('/')}/webhooks/twilio/status/" if public_url else None
         self._connections = connections
-        self._threads: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
 
     def send(self, batch: Sequence[Outgoing], now: datetime) -> list[Answer]:
         """Hand the texts over. From `now` (UTC) each is given the time until its `give_up_at`."""
-        return list(self._pool().map(lambda outgoing: self._send_one(outgoing, now), batch))
+        if not batch:
+            return []
+        return self._thread.run(lambda connections: self._send_all(connections, batch, now))
 
     def settle(self, batch: Sequence[Unsettled], now: datetime) -> list[Settlement]:
         """Look the texts up in Twilio's list: see `twilio_settling`."""
-        return settle_all(self._client, self._sender, batch, now, self._pool().map)
+        client = Client(*self._login, http_client=BlockingHttp(self._thread))
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE, "twilio") as threads:
+            return settle_all(client, self._sender, batch, now, threads.map)
 
     def close(self) -> None:
-        """End threads and connections. Sending again makes new ones."""
-        with self._lock:
-            threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.shutdown()
-        self._http.close()
+        """End the connections. Texts under way are Unknown; sending again makes new ones."""
+        self._thread.close()
 
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self._connections, "twilio")
-            return self._threads
+    async def _send_all(
+        self, connections: Connections, batch: Sequence[Outgoing], now: datetime
+    ) -> list[Answer]:
+        """Send a batch with no more tasks than there are connections."""
+        client = Client(*self._login, http_client=Http(connections))
+        answers: dict[int, Answer] = {}
+        left = iter(range(len(batch)))
 
-    def _send_one(self, outgoing: Outgoing, now: datetime) -> Answer:
+        async def send_what_is_left() -> None:
+            for place in left:
+                answers[place] = await self._send_one(client, batch[place], now)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(len(batch), self._connections)):
+                tasks.create_task(send_what_is_left())
+        return [answers[place] for place in range(len(batch))]
+
+    async def _send_one(self, client: Client, outgoing: Outgoing, now: datetime) -> Answer:
         """Post one text, once. `client.messages.create` would hide the headers of a refusal."""
         content = outgoing.content
         if not isinstance(content, SmsContent):
             return Rejected("content")
         form = {
             "To": outgoing.to,
-            **self._from,
+            **({"From": outgoing.sender} if outgoing.sender else self._from),
             "Body": content.body,
             "ValidityPeriod": _validity(outgoing.give_up_at, now),
             "StatusCallback": self._callback and f"{self._callback}{outgoing.delivery_id}",
         }
         try:
-            response = self._client.request("POST", self._messages_url, data=form)
+            response = await client.request_async("POST", self._messages_url, data=form)
         except UnicodeError:
             return Rejected("content")
         except NotSentError as error:
@@ -133,11 +145,11 @@ def answer_of(response: Response, now: datetime) -> Answer:
     code = str(payload.get("code") or f"http-{status}")
     meaning = meaning_of(code)
     if status == 429:
-        after = _retry_after(response.headers.get("Retry-After"), now)
-        return Retry(code, meaning.wait if after is None else after)
+        after = _retry_after(response.headers.get("retry-after"), now)
+        return Retry(code, after, kind=meaning.retry or RetryKind.BUSY)
     if meaning.kind is CodeKind.UNKNOWN and status != 400:
         # It is about the account or the address of the API, and not about this text.
-        return Retry(code)
+        return Retry(code, kind=RetryKind.CONFIGURATION)
     return meaning.as_answer()
 
 

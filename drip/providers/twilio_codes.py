@@ -7,14 +7,19 @@ from functools import cache
 from importlib.resources import files
 
 from drip.core.outgoing import Rejected, Retry
+from drip.core.retry import RetryKind
 
 
 class CodeKind(StrEnum):
-    """What is to be done about a code; the table says what each kind is."""
+    """What is to be done about a code; the table says what each kind is.
+
+    Those that are retried are called as in RetryKind.
+    """
 
     BAD_ADDRESS = "bad_address"
     SUPPRESS = "suppress"
     RETRY_ONCE = "retry_once"
+    BUSY = "busy"
     BACK_OFF = "back_off"
     NEXT_DAY = "next_day"
     CONTENT = "content"
@@ -25,40 +30,33 @@ class CodeKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-_TRIED_AGAIN = frozenset(
-    {CodeKind.RETRY_ONCE, CodeKind.BACK_OFF, CodeKind.NEXT_DAY, CodeKind.CONFIGURATION}
-)
+_RETRIED = {kind.value: kind for kind in RetryKind}
 
 _SET_UP = frozenset({CodeKind.CONTENT, CodeKind.REGISTRATION, CodeKind.CONFIGURATION})
 
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """One code: what to do, what to tell staff, and how many seconds to wait, if it says."""
+    """One code: what to do, and what to tell staff."""
 
     code: str
     kind: CodeKind
     says: str
-    wait: float | None = None
 
     @property
-    def may_retry(self) -> bool:
-        """Whether the same text may be handed over again."""
-        return self.kind in _TRIED_AGAIN
-
-    def as_answer(self) -> Retry | Rejected:
-        """The answer of a provider that was refused with this code."""
-        if self.may_retry:
-            return Retry(self.code, self.wait, self.alert)
-        return self.as_rejection()
+    def retry(self) -> RetryKind | None:
+        """How the same text is tried again; None where it is not."""
+        return _RETRIED.get(self.kind.value)
 
     @property
     def alert(self) -> str | None:
         """What staff must mend before any text goes out, None where it is about this one."""
         return self.says if self.kind in _SET_UP else None
 
-    def as_rejection(self) -> Rejected:
-        """The same as a final word: what a message that failed later has come to."""
+    def as_answer(self) -> Retry | Rejected:
+        """The answer of a provider that refused a text with this code, or failed to send it."""
+        if self.retry is not None:
+            return Retry(self.code, alert=self.alert, kind=self.retry)
         return Rejected(
             self.code,
             address_is_bad=self.kind is CodeKind.BAD_ADDRESS,
@@ -78,6 +76,6 @@ def meaning_of(code: str) -> CodeMeaning:
 def _table() -> dict[str, CodeMeaning]:
     text = (files("drip.providers") / "twilio_codes.toml").read_text(encoding="utf-8")
     return {
-        code: CodeMeaning(code, CodeKind(entry["kind"]), entry["says"], entry.get("wait"))
+        code: CodeMeaning(code, CodeKind(entry["kind"]), entry["says"])
         for code, entry in tomllib.loads(text).items()
     }

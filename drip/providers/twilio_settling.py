@@ -48,9 +48,9 @@ def settle_all(
     to an hour after it with the same words is the attempt's, and of one attempt only. NotSent
     is said only once an attempt is two minutes old.
     """
-    by_number: dict[str, list[Unsettled]] = defaultdict(list)
+    by_number: dict[tuple[str, str | None], list[Unsettled]] = defaultdict(list)
     for unsettled in batch:
-        by_number[unsettled.to].append(unsettled)
+        by_number[unsettled.to, unsettled.sender].append(unsettled)
     groups = [sorted(group, key=lambda one: one.started_at) for group in by_number.values()]
     settled: dict[int, Settlement] = {}
     answers = over(lambda group: _settle_number(client, sender, group, now), groups)
@@ -93,6 +93,7 @@ def _listed(client: Client, sender: str | None, group: list[Unsettled]) -> list[
     Those with a sending date around the attempts, and the newest ones besides: a message that
     still waits at Twilio has no sending date yet and is missing among the first.
     """
+    sender = group[0].sender or sender
     filters = {"to": group[0].to} | ({"from_": sender} if sender else {})
     by_day = client.messages.stream(
         **filters,
@@ -121,5 +122,5 @@ def _same_words(listed: str | None, sent: str | None) -> bool:
 
 def _outcome(message: MessageInstance) -> Settlement:
     if message.error_code or message.status in _FAILED:
-        return meaning_of(str(message.error_code or message.status)).as_rejection()
+        return meaning_of(str(message.error_code or message.status)).as_answer()
     return Accepted(message.sid)

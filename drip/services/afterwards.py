@@ -57,12 +57,12 @@ def tell_staff(session: Session, delivery: Delivery, reason: Reason, now: dateti
 
 
 def alert_staff(
-    session: Session, delivery: Delivery, provider: str, code: str, alert: str, now: datetime
+    session: Session, clinic_id: int, provider: str, code: str, alert: str, now: datetime
 ) -> None:
     """Tell staff, once a day, that a provider refuses messages until the set-up is mended."""
     tasks.open_task(
         session,
-        delivery.clinic_id,
+        clinic_id,
         key=f"provider:{provider}:{code}:{now:%Y-%m-%d}",
         kind="provider_refuses",
         says=f"{provider} refuses messages ({code}): {alert}",
@@ -90,24 +90,33 @@ def suppress_refused(
         patients.suppress(session, clinic_id, channel, address, code, now)
 
 
-def after_rejection(
-    session: Session, delivery: Delivery, address: str, answer: Rejected, now: datetime
+def after_failure(
+    session: Session,
+    delivery: Delivery,
+    address: str,
+    said: Answer | Settlement,
+    reason: Reason,
+    now: datetime,
 ) -> None:
-    """Tell staff what a provider refused, and which address they must mend."""
-    if answer.address_is_bad and not _is_asked_for(session, delivery, address):
+    """Tell staff what came to nothing for good, and which address they must mend."""
+    if (
+        isinstance(said, Rejected)
+        and said.address_is_bad
+        and not _is_asked_for(session, delivery, address)
+    ):
         tasks.open_task(
             session,
             delivery.clinic_id,
             key=f"address:{delivery.id}:{address}",
             kind=_FIX_ADDRESS,
             says=f"Check the patient's {delivery.channel} address: the provider refused it "
-            f"({answer.code}).",
+            f"({said.code}).",
             patient_id=delivery.patient_id,
             enrollment_id=delivery.enrollment_id,
             delivery_id=delivery.id,
             now=now,
         )
-    tell_staff(session, delivery, Reason.REFUSED, now)
+    tell_staff(session, delivery, reason, now)
 
 
 def _is_asked_for(session: Session, delivery: Delivery, address: str) -> bool:

@@ -12,7 +12,7 @@ from drip.core.changes import plan_cancelled, plan_no_show
 from drip.core.delivery import Reason, Status
 from drip.core.history import Existing
 from drip.core.planner import Journey, Plan, plan
-from drip.core.schedule import Channel
+from drip.core.schedule import Channel, Weight
 from drip.errors import InvalidInput, NotAllowed, NotFound
 from drip.intake.booking import Booking, Given
 from drip.services import plans
@@ -93,7 +93,7 @@ def pause(scope: Scope, enrollment_id: int, now: datetime) -> list[Delivery]:
         file.enrollment.status = "paused"
         waiting = [row.id for row in file.existing if row.waiting]
         held = deliveries.move(session, waiting, Status.HELD, now, Reason.PAUSED)
-        return [row for row in file.rows if row.id in held and row.priority == 0]
+        return [row for row in file.rows if row.id in held and row.weight is Weight.ESSENTIAL]
 
 
 def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:

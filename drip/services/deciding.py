@@ -3,37 +3,33 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy.orm import Session
 
-from drip.content.clinic_file import clinic_from_profile
 from drip.content.render import Facts, Renderer
 from drip.core.clinic import Clinic
 from drip.core.delivery import TOO_SHORT_NOTICE, Reason, Status
 from drip.core.outgoing import EmailContent, SmsContent
 from drip.core.policy import Decision, End, Go, Situation, decide
-from drip.core.schedule import CANCELLED, NOTICES, Channel, Schedule, Weight
+from drip.core.schedule import CANCELLED, NOTICES, Channel, Weight
 from drip.core.slots import Slots
-from drip.errors import DripError
+from drip.errors import StoreError
 from drip.services.journeys import (
     address_of,
     addresses_of,
-    existing_of,
     reach_of,
-    schedule_of,
     step_times,
     zone_of,
 )
-from drip.store import clinics, deliveries, enrollments, patients
+from drip.services.remembered import Remembered, version_of
+from drip.store import deliveries, enrollments, patients
+from drip.store.deliveries import Beside
 from drip.store.schema import Delivery, Enrollment, Patient
 
 log = structlog.get_logger(__name__)
-
-UNREADABLE = (DripError, LookupError, TypeError, ValueError, AttributeError)
-"""What reading a profile or a schedule that somebody broke in the database may raise."""
 
 StepKey = tuple[int, str, int]
 """Enrollment, step and occurrence: what the channels of a step share."""
@@ -41,13 +37,17 @@ StepKey = tuple[int, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A delivery that may go out: to which address, saying what, until when (UTC)."""
+    """A delivery that may go out: from whom, to which address, saying what, until when (UTC)."""
 
     delivery: Delivery
-    clinic_id: int
+    clinic: Clinic
     address: str
     content: SmsContent | EmailContent
     give_up_at: datetime
+
+
+_NEAR = timedelta(hours=52)
+"""How far around now deliveries are looked at: further than two calendar days."""
 
 
 class Judged(NamedTuple):
@@ -57,65 +57,87 @@ class Judged(NamedTuple):
     verdict: Ready | Decision
 
 
-def step_key(row: Delivery) -> StepKey:
+def step_key(row: Delivery | Beside) -> StepKey:
     """What the channels of a step share."""
     return row.enrollment_id, row.step, row.occurrence
 
 
 class Batch:
-    """The rows behind some claimed deliveries, loaded in a few queries."""
+    """The rows behind some claimed deliveries, loaded in a few queries and locked.
 
-    def __init__(self, session: Session, rows: Sequence[Delivery]) -> None:
-        self.rows = rows
-        self.enrollments = enrollments.get_many(session, {r.enrollment_id for r in rows})
-        self.patients = patients.get_many(session, {r.patient_id for r in rows})
-        self.consents = patients.consents_of(session, self.patients)
-        self.stopped = {
-            clinic_id: patients.suppressed(session, clinic_id, addresses_of(people))
-            for clinic_id, people in self._by_clinic().items()
-        }
-        self.clinics: dict[int, Clinic | None] = {
-            clinic_id: _clinic(session, clinic_id) for clinic_id in self.stopped
-        }
-        self.schedules: dict[tuple[int, str, int], Schedule | None] = {}
-        for enrollment in self.enrollments.values():
-            key = _version(enrollment)
-            if key not in self.schedules:
-                self.schedules[key] = _schedule(session, enrollment)
-        self.of_patient: defaultdict[int, list[Delivery]] = defaultdict(list)
-        for row in deliveries.of_patients(session, self.patients):
-            self.of_patient[row.patient_id].append(row)
+    Addresses come first and deliveries after them, as for everybody who takes both.
+    """
 
-    def _by_clinic(self) -> dict[int, list[Patient]]:
-        found: defaultdict[int, list[Patient]] = defaultdict(list)
-        for patient in self.patients.values():
-            found[patient.clinic_id].append(patient)
-        return found
+    def __init__(
+        self,
+        session: Session,
+        ids: Sequence[int],
+        token: str,
+        now: datetime,
+        remembered: Remembered,
+    ) -> None:
+        self._session = session
+        self.patients = deliveries.patients_of_claimed(session, ids, token, now)
+        self._stopped = _lock_addresses(session, self.patients.values())
+        self.rows = deliveries.lock_claimed(session, ids, token, now)
+        self.enrollments = enrollments.get_many(session, {r.enrollment_id for r in self.rows})
+        self._permissions = patients.permissions_of(session, self.patients)
+        self.clinics = remembered.clinics(session, {r.clinic_id for r in self.rows})
+        self.schedules = remembered.schedules(session, self.enrollments.values())
+        self._around = deliveries.beside(
+            session, self.patients, around=(now - _NEAR, now + _NEAR), steps=self._steps()
+        )
+
+    def around(self, patient_id: int) -> list[Beside]:
+        """What a patient gets around this time, and what else was said of the batch's steps."""
+        return self._around.get(patient_id, [])
+
+    def all_of(self, patient_id: int) -> list[Beside]:
+        """Everything that a patient gets or got."""
+        return deliveries.beside(self._session, [patient_id]).get(patient_id, [])
 
     def reach(self, patient: Patient) -> dict[Channel, Reason | None]:
         """For every channel why the patient cannot be reached on it now."""
-        given = {
-            channel: entry.given
-            for channel in Channel
-            if (entry := self.consents.get((patient.id, channel))) is not None
-        }
-        return reach_of(patient, given, self.stopped[patient.clinic_id])
+        given = self._permissions.get(patient.id, {})
+        return reach_of(patient, given, self._stopped[patient.clinic_id])
+
+    def _steps(self) -> set[str]:
+        """The steps of the batch, and those that say the same again."""
+        steps = {row.step for row in self.rows}
+        for schedule in self.schedules.values():
+            if schedule is not None:
+                for name in steps & schedule.coverers.keys():
+                    steps |= set(schedule.coverers[name])
+        return steps
 
 
-def judge(
-    session: Session, rows: Sequence[Delivery], renderer: Renderer, now: datetime
-) -> list[Judged]:
+def _lock_addresses(
+    session: Session, people: Iterable[Patient]
+) -> dict[int, dict[tuple[Channel, str], str]]:
+    """Lock the addresses of these patients; gives for each clinic those that are suppressed."""
+    by_clinic: defaultdict[int, list[Patient]] = defaultdict(list)
+    for patient in people:
+        by_clinic[patient.clinic_id].append(patient)
+    stopped = {}
+    for clinic_id, theirs in sorted(by_clinic.items()):
+        stand = patients.lock_addresses(session, clinic_id, addresses_of(theirs))
+        stopped[clinic_id] = {pair: why for pair, why in stand.items() if why is not None}
+    return stopped
+
+
+def judge(batch: Batch, renderer: Renderer, now: datetime) -> list[Judged]:
     """Decide for each row of a batch, and make what may go out.
 
     The steps that matter most come first, so that they get the patient's free slot. A row that
     cannot be understood is ended as broken and does not stop the others.
     """
-    batch = Batch(session, rows)
     going: dict[StepKey, datetime] = {}
     judged = []
-    for row in sorted(rows, key=lambda r: (r.priority, r.planned_at, r.id)):
+    for row in sorted(batch.rows, key=lambda r: (r.priority, r.planned_at, r.id)):
         try:
             verdict = _judge(batch, row, going, renderer, now)
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001 - a clinic's words may fail in any way
             log.error("delivery.broken", delivery=row.id, error=type(error).__name__)
             verdict = End(Status.SKIPPED, Reason.BROKEN)
@@ -136,14 +158,16 @@ def _judge(
     clinic = batch.clinics[row.clinic_id]
     if clinic is None:
         raise LookupError(row.clinic_id)
-    decision = decide(_situation(batch, row, enrollment, patient, clinic, going, now), now)
+    decision = decide(_situation(batch, row, enrollment, patient, clinic, going), now)
     if not isinstance(decision, Go):
         return decision
     address = address_of(patient, row.channel)
     assert address is not None, "a patient without the address is not reachable"
-    facts = facts_of(row, enrollment, patient, clinic, batch.of_patient[patient.id], now)
-    make = renderer.sms if row.channel is Channel.SMS else renderer.email
-    return Ready(row, row.clinic_id, address, make(row.message, facts), decision.give_up_at)
+    sms = row.channel is Channel.SMS
+    # Only an email has room for what was left out.
+    facts = facts_of(row, enrollment, patient, clinic, () if sms else batch.all_of(patient.id), now)
+    make = renderer.sms if sms else renderer.email
+    return Ready(row, clinic, address, make(row.message, facts), decision.give_up_at)
 
 
 def _situation(
@@ -153,16 +177,19 @@ def _situation(
     patient: Patient,
     clinic: Clinic,
     going: dict[StepKey, datetime],
-    now: datetime,
 ) -> Situation:
-    zone = zone_of(patient, clinic)
-    others = [r for r in batch.of_patient[patient.id] if step_key(r) != step_key(row)]
-    own = [r for r in batch.of_patient[patient.id] if step_key(r) == step_key(row)]
-    spaced = row.step not in NOTICES and step_key(row) not in going
-    if spaced and not any(r.reached_patient for r in existing_of(own)):
-        slots = Slots(clinic.crowding, clinic.window, zone, _taken(row, others, going))
-    else:
-        slots = None
+    zone, key = zone_of(patient, clinic), step_key(row)
+    around = batch.around(patient.id)
+    others = [each for each in around if step_key(each) != key]
+
+    def slots(rows: Iterable[Beside]) -> Slots:
+        return Slots(clinic.crowding, clinic.window, zone, _taken(row, rows, going))
+
+    def all_slots() -> Slots:
+        return slots(each for each in batch.all_of(patient.id) if step_key(each) != key)
+
+    begun = key in going or any(r.reached_patient for r in around if step_key(r) == key)
+    spaced = row.step not in NOTICES and not begun
     before_session = row.planned_at < row.session_at and row.step not in NOTICES
     return Situation(
         ended=_ended(row, enrollment),
@@ -173,7 +200,8 @@ def _situation(
         told_at=_told_at(batch, row, enrollment, others),
         zone=zone,
         window=clinic.window,
-        slots=slots,
+        slots=slots(others) if spaced else None,
+        all_slots=all_slots if spaced else None,
     )
 
 
@@ -193,26 +221,27 @@ def _ended(row: Delivery, enrollment: Enrollment) -> tuple[Status, Reason] | Non
 
 
 def _taken(
-    row: Delivery, others: Iterable[Delivery], going: dict[StepKey, datetime]
+    row: Delivery, others: Iterable[Beside], going: dict[StepKey, datetime]
 ) -> list[datetime]:
     """The times that crowd a delivery now: what went out, what goes out beside it in this
     batch and, for education, the essential steps that are still to come.
     """
     education = row.weight is Weight.EDUCATION
+    rows = list(others)
     counted = [
         each
-        for each in existing_of(others)
+        for each in rows
         if each.reached_patient or (education and each.waiting and each.weight is Weight.ESSENTIAL)
     ]
-    beside = {step_key(r) for r in others} & going.keys()
+    beside = {step_key(r) for r in rows} & going.keys()
     return step_times(counted) + [going[key] for key in beside]
 
 
 def _told_at(
-    batch: Batch, row: Delivery, enrollment: Enrollment, others: Iterable[Delivery]
+    batch: Batch, row: Delivery, enrollment: Enrollment, others: Iterable[Beside]
 ) -> datetime | None:
     """When a step that says this one again went, or goes, out for the same session."""
-    schedule = batch.schedules[_version(enrollment)]
+    schedule = batch.schedules[version_of(enrollment)]
     names = schedule.coverers.get(row.step, ()) if schedule is not None else ()
     if not names:
         return None
@@ -223,7 +252,7 @@ def _told_at(
         and r.enrollment_id == row.enrollment_id
         and r.session_at == row.session_at
     ]
-    counted = [each for each in existing_of(same) if each.waiting or each.reached_patient]
+    counted = [each for each in same if each.waiting or each.reached_patient]
     return min((each.went_at for each in counted), default=None)
 
 
@@ -232,7 +261,7 @@ def facts_of(
     enrollment: Enrollment,
     patient: Patient,
     clinic: Clinic,
-    rows: Iterable[Delivery],
+    rows: Iterable[Delivery | Beside],
     now: datetime,
 ) -> Facts:
     """What a message may say of this patient and visit, at the moment of sending."""
@@ -257,7 +286,7 @@ def first_name(name: str) -> str:
     return given.split()[0]
 
 
-def _left_out(row: Delivery, rows: Iterable[Delivery]) -> tuple[str, ...]:
+def _left_out(row: Delivery, rows: Iterable[Delivery | Beside]) -> tuple[str, ...]:
     """The education before the session that a short-notice plan skipped on every channel."""
     fates: dict[str, bool] = {}
     for other in rows:
@@ -266,25 +295,3 @@ def _left_out(row: Delivery, rows: Iterable[Delivery]) -> tuple[str, ...]:
         skipped = other.status is Status.SKIPPED and other.reason in TOO_SHORT_NOTICE
         fates[other.message] = fates.get(other.message, True) and skipped
     return tuple(message for message, skipped in fates.items() if skipped)
-
-
-def _version(enrollment: Enrollment) -> tuple[int, str, int]:
-    return enrollment.clinic_id, enrollment.schedule, enrollment.schedule_version
-
-
-def _clinic(session: Session, clinic_id: int) -> Clinic | None:
-    """The clinic as the rules see it; None where its profile cannot be understood."""
-    row = clinics.by_id(session, clinic_id)
-    try:
-        return None if row is None else clinic_from_profile(row.profile)
-    except UNREADABLE:
-        log.error("clinic.broken", clinic=clinic_id)
-        return None
-
-
-def _schedule(session: Session, enrollment: Enrollment) -> Schedule | None:
-    try:
-        return schedule_of(session, enrollment)
-    except UNREADABLE:
-        log.error("schedule.broken", enrollment=enrollment.id)
-        return None

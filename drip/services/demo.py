@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from drip.core.schedule import Channel
+from drip.core.schedule import DEFAULT_SCHEDULE, Channel
 from drip.errors import DripError
 from drip.intake.booking import Booking, Defaults, read_booking
 from drip.services import changing, stopping
@@ -13,10 +13,10 @@ from drip.services.enrolling import enroll
 from drip.services.housekeeping import keep_house
 from drip.services.scope import Scope
 from drip.services.sending import Sender
-from drip.store import attempts, deliveries, enrollments
+from drip.store import attempts, claiming, deliveries, enrollments
 from drip.store.engine import reading
 
-SCHEDULE = "ketamine-first-session"
+_ONE_TEXT = timedelta(seconds=1)
 _LONGEST = timedelta(days=90)
 
 
@@ -136,7 +136,7 @@ def _booking(scope: Scope, sample: Sample, start: datetime) -> Booking:
         zone=clinic.zone,
         language=clinic.language,
         languages=scope.content.languages(),
-        schedule=SCHEDULE,
+        schedule=DEFAULT_SCHEDULE,
         source="demo",
         consent_by="demo",
     )
@@ -146,14 +146,17 @@ def _booking(scope: Scope, sample: Sample, start: datetime) -> Booking:
 
 def _run_until(scope: Scope, sender: Sender, end: datetime) -> None:
     """Jump from one due time to the next, as the loop of `drip run` sleeps from one to the next."""
+    now: datetime | None = None
     while True:
         with reading(scope.engine) as session:
-            due_at = deliveries.next_due_at(session)
+            due_at = claiming.next_due_at(session)
         if due_at is None or due_at >= end:
             break
-        while sender.tick(due_at):
-            _refuse_failures(scope, due_at)
-        keep_house(scope.engine, sender.providers, due_at)
+        # What is due and was not sent waits for its sender's pace.
+        now = due_at if now is None or due_at > now else now + _ONE_TEXT
+        while sender.tick(now):
+            _refuse_failures(scope, now)
+        keep_house(scope.engine, sender.providers, now)
 
 
 def _refuse_failures(scope: Scope, now: datetime) -> None:

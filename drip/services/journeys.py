@@ -1,7 +1,8 @@
 """From rows to what the planner sees: an enrollment's journey, and who may be reached how."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -116,7 +117,22 @@ def existing_of(rows: Iterable[Delivery]) -> list[Existing]:
     ]
 
 
-def step_times(rows: Sequence[Existing]) -> list[datetime]:
+class Timed(Protocol):
+    """A delivery of which only its step, its time and its state matter."""
+
+    @property
+    def step(self) -> str: ...  # noqa: D102
+    @property
+    def occurrence(self) -> int: ...  # noqa: D102
+    @property
+    def waiting(self) -> bool: ...  # noqa: D102
+    @property
+    def reached_patient(self) -> bool: ...  # noqa: D102
+    @property
+    def went_at(self) -> datetime: ...  # noqa: D102
+
+
+def step_times(rows: Iterable[Timed]) -> list[datetime]:
     """The times (UTC) that steps took or will take; the channels of a step count once."""
     times: dict[tuple[str, int], datetime] = {}
     for row in rows:

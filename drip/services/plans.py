@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from drip.core.delivery import SAID, Reason, Status
+from drip.core.delivery import SAID, Reason, Status, priority_of
 from drip.core.planner import Plan, PlannedDelivery, Unsendable
 from drip.store import deliveries, tasks
-from drip.store.schema import PRIORITIES, Delivery, Enrollment
+from drip.store.schema import Delivery, Enrollment
 
 CALL = "call_patient"
 
@@ -26,8 +26,7 @@ def new_row(enrollment: Enrollment, planned: PlannedDelivery, now: datetime) -> 
         "channel": planned.channel,
         "occurrence": planned.occurrence,
         "weight": planned.weight,
-        "priority": PRIORITIES[planned.weight],
-        "sender": "",
+        "priority": priority_of(planned.weight, planned.planned_at, planned.until),
         "status": planned.status,
         "reason": planned.reason,
         "planned_at": planned.planned_at,
@@ -63,6 +62,7 @@ def _changed(id_: int, planned: PlannedDelivery) -> dict[str, Any]:
         "planned_at": planned.planned_at,
         "due_at": planned.due_at,
         "until": planned.until,
+        "priority": priority_of(planned.weight, planned.planned_at, planned.until),
         "session_at": planned.session_at,
         "revision": planned.revision,
     }

@@ -6,8 +6,10 @@ any two of them. Nothing is handed over inside a transaction.
 
 import random
 import secrets
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,40 +17,39 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from drip.clock import Clock
 from drip.content.render import Renderer
 from drip.content.sources import ContentDir
-from drip.core.delivery import Reason, Status
-from drip.core.outgoing import (
-    Accepted,
-    Answer,
-    EmailContent,
-    Outgoing,
-    Rejected,
-    Retry,
-    SmsContent,
-    Unknown,
-)
+from drip.core.breaker import Breaker
+from drip.core.clinic import Clinic
+from drip.core.delivery import Reason
+from drip.core.outgoing import EmailContent, Outgoing, Rejected, SmsContent
+from drip.core.pace import LocalPace, Pace
 from drip.core.policy import End, Postpone
-from drip.core.retry import retry_at
 from drip.core.schedule import Channel
 from drip.errors import StoreError
 from drip.providers.protocol import Provider
-from drip.services.afterwards import after_rejection, alert_staff, suppress_refused, tell_staff
+from drip.services import metrics
+from drip.services.afterwards import tell_staff
 from drip.services.changing import catch_up
-from drip.services.deciding import UNREADABLE, Judged, Ready, judge
+from drip.services.deciding import Batch, Judged, Ready, judge
 from drip.services.journeys import UNREACHABLE
+from drip.services.recording import Answered, record
+from drip.services.remembered import UNREADABLE, Remembered
 from drip.services.scope import scope_of
 from drip.services.stopping import cut_off
-from drip.store import attempts, deliveries
-from drip.store.attempts import Finished
-from drip.store.deliveries import Result
+from drip.store import attempts, claiming, deliveries
+from drip.store.claiming import Line, Room
 from drip.store.engine import writing
 from drip.store.schema import Delivery
 
 log = structlog.get_logger(__name__)
 
+CLAIM_LEASE = timedelta(minutes=1)
+"""How long a claim may wait for a worker: what gets lost on the way is late by no more."""
+
 LEASE = timedelta(minutes=5)
-"""How long a worker may take over a batch; longer than all time-outs of a hand-over."""
+"""How long a worker may take over a hand-over; longer than all its time-outs."""
 
 Providers = Mapping[Channel, Provider]
 
@@ -68,35 +69,35 @@ class Claim:
 class Prepared:
     """What is handed over now, and what cannot go out because its plan no longer holds."""
 
+    token: str
     going: list[tuple[Delivery, Outgoing]]
     astray: list[tuple[Delivery, End]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a provider said of one attempt."""
-
-    outgoing: Outgoing
-    delivery: Delivery
-    provider: str
-    answer: Answer
-
-
 @dataclass(slots=True)
 class Sender:
-    """Sends what is due. Every stage takes `now` (aware UTC)."""
+    """Sends what is due. Every stage takes `now` (aware UTC).
+
+    `batch` deliveries are decided and handed over together, and `lanes` such batches at a time.
+    """
 
     engine: Engine
     content: ContentDir
     providers: Providers
-    batch: int = 50
+    pace: Pace = field(default_factory=LocalPace)
+    batch: int = 100
+    lanes: int = 2
     jitter: random.Random = field(default_factory=random.Random)
     renderer: Renderer = field(init=False)
     answers: list[Answered] = field(default_factory=list, init=False)
     """What providers said and is not recorded yet."""
+    breakers: dict[Channel, Breaker] = field(init=False)
+    remembered: Remembered = field(default_factory=Remembered, init=False)
+    _threads: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.renderer = Renderer(self.content)
+        self.breakers = {channel: Breaker() for channel in self.providers}
 
     def tick(self, now: datetime) -> int:
         """Send one batch of what is due; gives how many deliveries were claimed.
@@ -110,14 +111,31 @@ class Sender:
         return len(claim.ids)
 
     def work(self, claim: Claim, now: datetime) -> None:
-        """Take a claim through all that follows it."""
+        """Take a claim through all that follows it, as one batch."""
         prepared = self.prepare(claim, now)
         self.answers += self.hand_over(prepared.going, now)
-        self.record_answers(now)
-        for delivery, end in prepared.astray:
-            self.set_right(delivery, now)
-            with writing(self.engine) as session:
-                _end(session, delivery, end, claim.token, now)
+        self._finish(prepared, now)
+
+    def work_through(self, claim: Claim, clock: Clock) -> None:
+        """Take a claim through in batches: while some are on their way, the next is prepared.
+
+        Where the database is lost on the way, the batches that were handed over are waited for
+        and their answers kept for `record_answers`; the rest is claimed again when its lease
+        lapses. Raises StoreError then.
+        """
+        flying: deque[tuple[Prepared, Future[list[Answered]]]] = deque()
+        try:
+            for ids in _batched(claim.ids, self.batch):
+                while len(flying) >= self.lanes:
+                    self._land(*flying.popleft(), clock)
+                now = clock()
+                prepared = self.prepare(Claim(claim.token, ids), now)
+                flying.append((prepared, self._pool().submit(self.hand_over, prepared.going, now)))
+            while flying:
+                self._land(*flying.popleft(), clock)
+        finally:
+            for _, answered in flying:
+                self.answers += answered.result()
 
     def record_answers(self, now: datetime) -> None:
         """Record the answers that are in hand."""
@@ -127,14 +145,32 @@ class Sender:
             if isinstance(each.answer, Rejected) and each.answer.suppress:
                 self.set_right(each.delivery, now)
 
-    def claim(self, now: datetime, channel: Channel | None = None) -> Claim:
-        """Take a lease on a batch of what is due, on one channel or all, the essential first."""
+    def claim(
+        self, now: datetime, channel: Channel | None = None, most: int | None = None
+    ) -> Claim:
+        """Take a lease on what is due, on one channel or all: a batch, or up to `most`.
+
+        No more of a clinic's texts than its sender's pace has room for.
+        """
         token = secrets.token_hex(8)
         with writing(self.engine) as session:
-            ids = deliveries.claim(
-                session, now, limit=self.batch, lease=LEASE, token=token, channel=channel
+            ids = claiming.claim(
+                session,
+                now,
+                limit=self.batch if most is None else most,
+                lease=CLAIM_LEASE,
+                token=token,
+                channel=channel,
+                room=self._room(session, now),
             )
+        if channel is not None:
+            metrics.claimed(channel, len(ids))
         return Claim(token, tuple(ids))
+
+    def give_back(self, claim: Claim, now: datetime) -> None:
+        """Let go of what is claimed and not being handed over: it is claimed again at once."""
+        with writing(self.engine) as session:
+            deliveries.give_back(session, claim.ids, claim.token, now)
 
     def prepare(self, claim: Claim, now: datetime) -> Prepared:
         """Decide and render, then write `sending` and the attempts, all in one transaction.
@@ -143,9 +179,9 @@ class Sender:
         of them, comes before it or after. What is `going` is committed as being handed over.
         """
         with writing(self.engine) as session:
-            rows = deliveries.lock_claimed(session, claim.ids, claim.token, now)
-            judged = judge(session, rows, self.renderer, now)
-            return _commit(session, judged, claim.token, self.providers, now)
+            batch = Batch(session, claim.ids, claim.token, now, self.remembered)
+            judged = judge(batch, self.renderer, now)
+            return self._commit(session, judged, claim.token, now)
 
     def hand_over(
         self, prepared: Sequence[tuple[Delivery, Outgoing]], now: datetime
@@ -157,33 +193,17 @@ class Sender:
         answered = []
         for channel, group in by_channel.items():
             provider = self.providers[channel]
+            started = time.perf_counter()
             answers = provider.send([outgoing for _, outgoing in group], now)
+            metrics.handed_over(provider.name, time.perf_counter() - started, len(group))
+            self.breakers[channel].heard(answers, now)
             for (delivery, outgoing), answer in zip(group, answers, strict=True):
                 answered.append(Answered(outgoing, delivery, provider.name, answer))
         return answered
 
     def record(self, answered: Sequence[Answered], now: datetime) -> None:
-        """Write down all answers in one transaction, by attempt; kept even if the lease lapsed."""
-        if not answered:
-            return
-        results = [self._result(each, now) for each in answered]
-        endings = [_ending(each, now) for each in answered]
-        with writing(self.engine) as session:
-            suppress_refused(
-                session, [(each.delivery, each.outgoing.to, each.answer) for each in answered], now
-            )
-            deliveries.record(session, results, now)
-            attempts.finish(session, endings)
-            for each, result in zip(answered, results, strict=True):
-                match each.answer:
-                    case Retry(code=code, alert=str(alert)) | Rejected(code=code, alert=str(alert)):
-                        alert_staff(session, each.delivery, each.provider, code, alert, now)
-                if isinstance(each.answer, Rejected):
-                    after_rejection(session, each.delivery, each.outgoing.to, each.answer, now)
-                elif result.reason is Reason.GAVE_UP:
-                    tell_staff(session, each.delivery, result.reason, now)
-        for result in results:
-            log.info("delivery.answered", delivery=result.delivery_id, status=result.status.value)
+        """Write down all answers in one transaction: see `drip.services.recording`."""
+        record(self.engine, answered, now, self.jitter)
 
     def set_right(self, delivery: Delivery, now: datetime) -> None:
         """Plan again where the plan that made a delivery no longer holds.
@@ -200,45 +220,104 @@ class Sender:
         except UNREADABLE as error:
             log.error("enrollment.broken", delivery=delivery.id, error=type(error).__name__)
 
-    def _result(self, each: Answered, now: datetime) -> Result:
-        id_ = each.delivery.id
-        match each.answer:
-            case Accepted(provider_id):
-                return Result(id_, Status.ACCEPTED, each.provider, provider_id)
-            case Retry(_, after):
-                tries = each.delivery.attempts + 1
-                due_at = retry_at(now, tries, self.jitter.random(), after)
-                if due_at >= each.delivery.until:
-                    return Result(id_, Status.FAILED, each.provider, reason=Reason.GAVE_UP)
-                return Result(
-                    id_, Status.SCHEDULED, each.provider, due_at=due_at, reason=Reason.RETRYING
-                )
-            case Rejected():
-                return Result(id_, Status.FAILED, each.provider, reason=Reason.REFUSED)
-            case Unknown():
-                return Result(id_, Status.UNKNOWN, each.provider, reason=Reason.NO_ANSWER)
+    def close(self) -> None:
+        """End the threads of this process."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _land(self, prepared: Prepared, answered: "Future[list[Answered]]", clock: Clock) -> None:
+        self.answers += answered.result()
+        self._finish(prepared, clock())
+
+    def _finish(self, prepared: Prepared, now: datetime) -> None:
+        self.record_answers(now)
+        for delivery, end in prepared.astray:
+            self.set_right(delivery, now)
+            with writing(self.engine) as session:
+                _end(session, delivery, end, prepared.token, now)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.lanes, "hand-over")
+        return self._threads
+
+    def _room(self, session: Session, now: datetime) -> Room:
+        def room(lines: Collection[Line]) -> dict[Line, int]:
+            texts = [line for line in lines if line.channel is Channel.SMS]
+            clinics = self.remembered.clinics(session, {line.clinic_id for line in texts})
+            # What is claimed has not taken its tokens yet.
+            claimed = claiming.claimed_now(session, now) if texts else {}
+            found = {}
+            for line in texts:
+                if (clinic := clinics.get(line.clinic_id)) is not None:
+                    left = self.pace.left(_bucket(clinic), clinic.texts.rate, now)
+                    found[line] = max(left - claimed.get(line, 0), 0)
+            return found
+
+        return room
+
+    def _commit(
+        self, session: Session, judged: Sequence[Judged], token: str, now: datetime
+    ) -> Prepared:
+        ready: list[Ready] = []
+        astray: list[tuple[Delivery, End]] = []
+        for delivery, verdict in judged:
+            match verdict:
+                case Ready():
+                    ready.append(verdict)
+                case Postpone(due_at):
+                    deliveries.postpone(session, delivery.id, token, due_at, None, now)
+                case End(reason=reason) if reason in _PLAN_NO_LONGER_HOLDS:
+                    astray.append((delivery, verdict))
+                case End():
+                    _end(session, delivery, verdict, token, now)
+        ready = self._in_pace(session, self._unbroken(session, ready, token, now), token, now)
+        ids = deliveries.mark_sending(session, [r.delivery.id for r in ready], token, now, LEASE)
+        sending = [each for each in ready if each.delivery.id in ids]
+        opened = attempts.open(session, [_attempt(each, self.providers, now) for each in sending])
+        for each in sending:
+            metrics.late(each.delivery.channel, (now - each.delivery.due_at).total_seconds())
+        going = [(each.delivery, _outgoing(each, opened[each.delivery.id])) for each in sending]
+        return Prepared(token, going, astray)
+
+    def _unbroken(
+        self, session: Session, ready: Sequence[Ready], token: str, now: datetime
+    ) -> list[Ready]:
+        """Those whose provider is not away; the others are put off without an attempt."""
+        going = []
+        for channel in self.providers:
+            group = [each for each in ready if each.delivery.channel is channel]
+            breaker = self.breakers[channel]
+            allowed = breaker.allows(now) if group else None
+            for number, each in enumerate(group):
+                if allowed is None or number < allowed:
+                    going.append(each)
+                else:
+                    again, why = breaker.opens_again(now), Reason.PROVIDER_DOWN
+                    deliveries.postpone(session, each.delivery.id, token, again, why, now)
+        return going
+
+    def _in_pace(
+        self, session: Session, ready: Sequence[Ready], token: str, now: datetime
+    ) -> list[Ready]:
+        """Those for which their sender has a token; the others are given back and wait."""
+        going = [each for each in ready if each.delivery.channel is not Channel.SMS]
+        by_sender: defaultdict[str, list[Ready]] = defaultdict(list)
+        for each in ready:
+            if each.delivery.channel is Channel.SMS:
+                by_sender[_bucket(each.clinic)].append(each)
+        for sender, group in by_sender.items():
+            granted = self.pace.take(sender, group[0].clinic.texts.rate, len(group), now)
+            going += group[:granted]
+            if waiting := [each.delivery.id for each in group[granted:]]:
+                deliveries.give_back(session, waiting, token, now)
+        return going
 
 
-def _commit(
-    session: Session, judged: Sequence[Judged], token: str, providers: Providers, now: datetime
-) -> Prepared:
-    ready: list[Ready] = []
-    astray: list[tuple[Delivery, End]] = []
-    for delivery, verdict in judged:
-        match verdict:
-            case Ready():
-                ready.append(verdict)
-            case Postpone(due_at):
-                deliveries.postpone(session, delivery.id, token, due_at, None, now)
-            case End(reason=reason) if reason in _PLAN_NO_LONGER_HOLDS:
-                astray.append((delivery, verdict))
-            case End():
-                _end(session, delivery, verdict, token, now)
-    ids = deliveries.mark_sending(session, [r.delivery.id for r in ready], token, now, LEASE)
-    sending = [each for each in ready if each.delivery.id in ids]
-    opened = attempts.open(session, [_attempt(each, providers, now) for each in sending])
-    going = [(each.delivery, _outgoing(each, opened[each.delivery.id])) for each in sending]
-    return Prepared(going, astray)
+def _bucket(clinic: Clinic) -> str:
+    """Whose pace a clinic's texts keep to: that of its own number, or of the installation's."""
+    return clinic.texts.sender or "installation"
 
 
 def _end(session: Session, delivery: Delivery, end: End, token: str, now: datetime) -> None:
@@ -253,6 +332,7 @@ def _attempt(ready: Ready, providers: Providers, now: datetime) -> dict[str, obj
         "delivery_id": delivery.id,
         "number": delivery.attempts + 1,
         "provider": providers[delivery.channel].name,
+        "sender": ready.clinic.texts.sender if delivery.channel is Channel.SMS else None,
         "address": ready.address,
         "subject": content.subject if isinstance(content, EmailContent) else None,
         "body": content.body if isinstance(content, SmsContent) else content.text,
@@ -268,17 +348,10 @@ def _outgoing(ready: Ready, attempt_id: int) -> Outgoing:
         to=ready.address,
         content=ready.content,
         give_up_at=ready.give_up_at,
+        sender=ready.clinic.texts.sender,
     )
 
 
-def _ending(each: Answered, now: datetime) -> Finished:
-    id_ = each.outgoing.attempt_id
-    match each.answer:
-        case Accepted(provider_id):
-            return Finished(id_, now, "accepted", provider_id=provider_id)
-        case Retry(code):
-            return Finished(id_, now, "retry", code)
-        case Rejected(code):
-            return Finished(id_, now, "rejected", code)
-        case Unknown(why):
-            return Finished(id_, now, "unknown", why)
+def _batched(ids: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
+    for start in range(0, len(ids), size):
+        yield tuple(ids[start : start + size])

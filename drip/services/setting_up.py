@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from drip.config import ENV_FILE, ENV_SAMPLE
 from drip.content.clinic_file import SAMPLE
-from drip.errors import DripError
+from drip.errors import DripError, StoreError
 from drip.store.migrate import is_current, upgrade
 from drip.store.probing import missing_file
 
@@ -58,6 +58,12 @@ def set_up_database(engine: Engine) -> bool:
 def is_set_up(engine: Engine) -> bool:
     """Whether the database is there and of this version; asking does not create it."""
     return missing_file(engine) is None and is_current(engine)
+
+
+def need_set_up(engine: Engine) -> None:
+    """Raise StoreError where the database is not there, or not of this version."""
+    if not is_set_up(engine):
+        raise StoreError("The database is not set up, or of another version: run `drip init`.")
 
 
 def _write(path: Path, text: str, mode: int) -> bool:

@@ -1,15 +1,18 @@
 """Attempts: each try to hand a delivery to a provider, with what was said and answered."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Table, Text, func, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
+from drip.store.given import given
 from drip.store.schema import Attempt, Outcome
-from drip.store.types import among
+from drip.store.types import UtcDateTime, among
 
 _ATTEMPTS = cast(Table, Attempt.__table__)
 _C = _ATTEMPTS.c
@@ -27,6 +30,27 @@ class Finished:
     provider_id: str | None = None
 
 
+_BEGINNING: dict[str, TypeEngine[Any]] = {
+    "clinic_id": BigInteger(),
+    "delivery_id": BigInteger(),
+    "number": BigInteger(),
+    "provider": Text(),
+    "sender": Text(),
+    "address": Text(),
+    "subject": Text(),
+    "body": Text(),
+    "started_at": UtcDateTime(),
+}
+
+_ENDING: dict[str, TypeEngine[Any]] = {
+    "attempt_id": BigInteger(),
+    "finished_at": UtcDateTime(),
+    "outcome": Text(),
+    "code": Text(),
+    "provider_id": Text(),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
     """How many attempts a provider did not accept for the same reason; `code` is its own."""
@@ -40,40 +64,36 @@ class Failures:
 def open(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:  # noqa: A001
     """Note attempts that begin now; gives each delivery's id with its attempt's.
 
-    Each row has `clinic_id`, `delivery_id`, `number`, `provider`, `address`, `subject`, `body`
-    and `started_at`; one attempt a delivery.
+    Each row has `clinic_id`, `delivery_id`, `number`, `provider`, `sender`, `address`, `subject`,
+    `body` and `started_at`; one attempt a delivery.
     """
     if not rows:
         return {}
-    statement = _ATTEMPTS.insert().returning(_C.delivery_id, _C.id)
-    return dict(session.execute(statement, list(rows)).all())
+    begun = given(session, _BEGINNING, rows)
+    statement = _ATTEMPTS.insert().from_select(list(_BEGINNING), select(*begun.c))
+    return dict(session.execute(statement.returning(_C.delivery_id, _C.id)).all())
 
 
-def finish(session: Session, endings: Sequence[Finished]) -> None:
-    """Write down how attempts ended. A known outcome is never replaced, `unknown` may be."""
+def finish(session: Session, endings: Sequence[Finished]) -> dict[int, int]:
+    """Write down how attempts ended. A known outcome is never replaced, `unknown` may be.
+
+    Gives the number of each attempt, by its id, of which this was news.
+    """
     if not endings:
-        return
+        return {}
+    rows = given(session, _ENDING, endings)
     statement = (
         update(_ATTEMPTS)
-        .where(_C.id == bindparam("attempt"), or_(_C.outcome.is_(None), _C.outcome == "unknown"))
+        .where(_C.id == rows.c.attempt_id, or_(_C.outcome.is_(None), _C.outcome == "unknown"))
         .values(
-            finished_at=bindparam("at"),
-            outcome=bindparam("answer"),
-            code=bindparam("said"),
-            provider_id=func.coalesce(bindparam("known_as"), _C.provider_id),
+            finished_at=rows.c.finished_at,
+            outcome=rows.c.outcome,
+            code=rows.c.code,
+            provider_id=func.coalesce(rows.c.provider_id, _C.provider_id),
         )
+        .returning(_C.id, _C.number)
     )
-    rows = [
-        {
-            "attempt": ending.attempt_id,
-            "at": ending.finished_at,
-            "answer": ending.outcome,
-            "said": ending.code,
-            "known_as": ending.provider_id,
-        }
-        for ending in endings
-    ]
-    session.execute(statement, rows)
+    return dict(session.execute(statement).all())
 
 
 def of_delivery(session: Session, delivery_id: int) -> list[Attempt]:
@@ -114,6 +134,14 @@ def known_ids(session: Session, provider_ids: Iterable[str]) -> set[str]:
     """Those of the provider's ids that an attempt has already."""
     query = select(Attempt.provider_id).where(among(Attempt.provider_id, provider_ids))
     return {str(known) for known in session.scalars(query)}
+
+
+def refusals(session: Session, delivery_ids: Iterable[int]) -> Counter[tuple[int, str]]:
+    """How often each of these deliveries was refused with each code so far."""
+    query = select(Attempt.delivery_id, Attempt.code).where(
+        among(Attempt.delivery_id, delivery_ids), Attempt.outcome == "retry"
+    )
+    return Counter((delivery_id, code or "") for delivery_id, code in session.execute(query))
 
 
 def last_open(session: Session, delivery_ids: Iterable[int]) -> dict[int, Attempt]:

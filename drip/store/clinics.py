@@ -1,5 +1,6 @@
 """Clinics and their profiles."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from drip.store.inserting import insert_or
 from drip.store.schema import Clinic
+from drip.store.types import among
 
 
 def get(session: Session, key: str) -> Clinic | None:
@@ -18,6 +20,12 @@ def get(session: Session, key: str) -> Clinic | None:
 def by_id(session: Session, clinic_id: int) -> Clinic | None:
     """The clinic of this id."""
     return session.get(Clinic, clinic_id)
+
+
+def profiles(session: Session, clinic_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The present profile of each of these clinics."""
+    query = select(Clinic.id, Clinic.profile).where(among(Clinic.id, clinic_ids))
+    return dict(session.execute(query).all())
 
 
 def upsert(session: Session, key: str, profile: dict[str, Any], now: datetime) -> int:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, func, select, union_all
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
-from drip.core.schedule import Channel
-from drip.store import patients
+from drip.core.delivery import HANDED_OVER, NEVER_SENT, REACHED, WAITING, Reason, Status, sources_of
+from drip.core.schedule import Channel, Weight
+from drip.store.inserting import insert_all
 from drip.store.moves import DELIVERIES, moving, stands
-from drip.store.schema import PRIORITIES, Delivery
+from drip.store.schema import Delivery, Patient
 from drip.store.types import among
 
 _C = DELIVERIES.c
@@ -26,21 +26,6 @@ _FRESH = {"populate_existing": True}
 
 PLANNABLE = NEVER_SENT | {Status.SCHEDULED, Status.HELD}
 """Where a plan, or a person, may put a delivery that was not handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a delivery that was handed over: where it goes, and what is known of it.
-
-    `due_at` (UTC) is needed with `scheduled`: when to try again.
-    """
-
-    delivery_id: int
-    status: Status
-    provider: str | None = None
-    provider_id: str | None = None
-    due_at: datetime | None = None
-    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +41,7 @@ class Rescued:
 
 def insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add many new deliveries at once. All rows must have the same keys."""
-    if rows:
-        session.execute(DELIVERIES.insert(), list(rows))
+    insert_all(session, Delivery, rows)
 
 
 def replan(session: Session, rows: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
@@ -120,9 +104,58 @@ def of_patient(session: Session, patient_id: int) -> list[Delivery]:
     return _load(session, select(Delivery).where(Delivery.patient_id == patient_id))
 
 
-def of_patients(session: Session, patient_ids: Iterable[int]) -> list[Delivery]:
-    """All deliveries to these patients, by time."""
-    return _load(session, select(Delivery).where(among(Delivery.patient_id, patient_ids)))
+class Beside(NamedTuple):
+    """What another delivery of a patient has to say to one that may go out; times in UTC."""
+
+    patient_id: int
+    enrollment_id: int
+    step: str
+    occurrence: int
+    message: str
+    weight: Weight
+    status: Status
+    reason: Reason | None
+    due_at: datetime
+    session_at: datetime
+    sent_at: datetime | None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is still meant to be sent."""
+        return self.status in WAITING
+
+    @property
+    def reached_patient(self) -> bool:
+        """Whether the patient has, or may have, read it."""
+        return self.status in REACHED
+
+    @property
+    def went_at(self) -> datetime:
+        """When it went out, or is to."""
+        return self.sent_at if self.status in HANDED_OVER and self.sent_at else self.due_at
+
+
+def beside(
+    session: Session,
+    patient_ids: Iterable[int],
+    *,
+    around: tuple[datetime, datetime] | None = None,
+    steps: Iterable[str] = (),
+) -> dict[int, list[Beside]]:
+    """What each of these patients has had or is to have, of every enrollment, by time.
+
+    With `around` only what was sent or is due between these two instants, and `steps` at any
+    time: it is read for every patient of every batch.
+    """
+    query = select(*(getattr(_C, name) for name in Beside._fields))
+    query = query.where(among(_C.patient_id, patient_ids)).order_by(_C.due_at, _C.id)
+    if around is not None:
+        near = or_(_C.due_at.between(*around), _C.sent_at.between(*around))
+        query = query.where(or_(near, among(_C.step, steps)))
+    found: dict[int, list[Beside]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.patient_id, []).append(Beside._make(row))
+    return found
 
 
 def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
@@ -133,58 +166,24 @@ def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
 # --- Sending ------------------------------------------------------------------------------------
 
 
-def claim(
-    session: Session,
-    now: datetime,
-    *,
-    limit: int,
-    lease: timedelta,
-    token: str,
-    channel: Channel | None = None,
-) -> list[int]:
-    """Take up to `limit` due deliveries until `now + lease`: essential first, then by time.
-
-    No two claims get the same row. Gives the ids in that order.
-    """
-    claimed: list[int] = []
-    for priority in sorted(PRIORITIES.values()):
-        if room := limit - len(claimed):
-            # A priority at a time, so that the index `deliveries_due` gives the order.
-            due = (
-                select(_C.id)
-                .where(stands(Status.SCHEDULED), _C.priority == priority, _C.due_at <= now)
-                .order_by(_C.due_at, _C.id)
-                .limit(room)
-                .with_for_update(skip_locked=True)
-            )
-            if channel is not None:
-                due = due.where(_C.channel == channel)
-            # As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
-            statement = (
-                moving(Status.CLAIMED, now, lease_token=token, lease_until=now + lease)
-                .where(_C.id.in_(select(due.cte("due").c.id)))
-                .returning(_C.due_at, _C.id)
-            )
-            claimed += [row.id for row in sorted(session.execute(statement))]
-    return claimed
-
-
-def load_claimed(session: Session, ids: Iterable[int], token: str, now: datetime) -> list[Delivery]:
-    """Those of `ids` that are still claimed under `token`, in the order of a claim."""
-    query = select(Delivery).where(*_ours(ids, token, now))
-    ordered = query.order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-    return list(session.scalars(ordered, execution_options=_FRESH))
+def patients_of_claimed(
+    session: Session, ids: Iterable[int], token: str, now: datetime
+) -> dict[int, Patient]:
+    """The patients of those of `ids` that are still claimed under `token`."""
+    theirs = select(_C.patient_id).where(*_ours(ids, token, now))
+    found = session.scalars(select(Patient).where(Patient.id.in_(theirs)), execution_options=_FRESH)
+    return {patient.id: patient for patient in found}
 
 
 def lock_claimed(session: Session, ids: Iterable[int], token: str, now: datetime) -> list[Delivery]:
-    """The same, and nobody else may change them, or send to their patients, meanwhile.
+    """Those of `ids` that are still claimed under `token`, the more important first.
 
-    The addresses are locked first and the deliveries in the order of their ids, as by everybody.
+    Nobody else may change them until the transaction ends. They are locked in the order of
+    their ids, as by everybody, and after the addresses of their patients.
     """
-    ours = _ours(ids, token, now)
-    patients.lock_addresses_of(session, session.scalars(select(_C.patient_id).where(*ours)))
-    session.execute(select(_C.id).where(*ours).order_by(_C.id).with_for_update())
-    return load_claimed(session, ids, token, now)
+    query = select(Delivery).where(*_ours(ids, token, now)).order_by(Delivery.id)
+    rows = session.scalars(query.with_for_update(), execution_options=_FRESH)
+    return sorted(rows, key=attrgetter("priority", "due_at", "id"))
 
 
 def mark_sending(
@@ -235,47 +234,6 @@ def _ours(ids: Iterable[int], token: str, now: datetime) -> tuple[ColumnElement[
     """That deliveries are still claimed under `token`."""
     held = stands(Status.CLAIMED), _C.lease_token == token, _C.lease_until > now
     return among(_C.id, ids), *held
-
-
-# --- Recording ----------------------------------------------------------------------------------
-
-
-def record(session: Session, results: Sequence[Result], now: datetime) -> set[int]:
-    """Write down what providers, receipts and settlements said of deliveries.
-
-    No lease is asked for: an answer is kept even if it comes late. Gives the ids that moved; the
-    others had gone further already. Raises ValueError for a status that is no answer.
-    """
-    stood = _lock(session, [result.delivery_id for result in results])
-    moved = set()
-    status = attrgetter("status")
-    for after, some in groupby(sorted(results, key=status), key=status):
-        before = sources_of(after) & HANDED_OVER
-        batch = [result for result in some if stood.get(result.delivery_id) in before]
-        statement = moving(
-            after,
-            now,
-            before=before,
-            provider=func.coalesce(bindparam("by"), _C.provider),
-            provider_id=func.coalesce(bindparam("known_as"), _C.provider_id),
-        )
-        _execute_each(session, statement, [_columns(result) for result in batch])
-        moved |= {result.delivery_id for result in batch}
-    return moved
-
-
-def _columns(result: Result) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "id": result.delivery_id,
-        "by": result.provider,
-        "known_as": result.provider_id,
-        "reason": result.reason,
-    }
-    if result.status is Status.SCHEDULED:
-        if result.due_at is None:
-            raise ValueError("a delivery that is tried again needs a due_at")
-        columns["due_at"] = result.due_at
-    return columns
 
 
 def ask_later(session: Session, ids: Iterable[int], now: datetime) -> None:
@@ -346,23 +304,6 @@ def unknown(
         query = query.where(Delivery.sent_at > sent_after)
     ordered = query.order_by(Delivery.updated_at, Delivery.id).limit(limit)
     return list(session.scalars(ordered, execution_options=_FRESH))
-
-
-def next_due_at(session: Session) -> datetime | None:
-    """When the next delivery is due, also if that is past; None if none is scheduled."""
-    earliest = union_all(
-        *(
-            select(func.min(_C.due_at)).where(stands(Status.SCHEDULED), _C.priority == priority)
-            for priority in PRIORITIES.values()
-        )
-    )
-    return min((at for at in session.scalars(earliest) if at is not None), default=None)
-
-
-def oldest_due(session: Session, now: datetime) -> datetime | None:
-    """The due time of the delivery that has waited longest to be claimed; None if none waits."""
-    due_at = next_due_at(session)
-    return due_at if due_at is not None and due_at <= now else None
 
 
 def counts(session: Session, clinic_id: int) -> dict[Status, int]:

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, case, func, or_, select, union
+from sqlalchemy import case, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Status
+from drip.store.inserting import insert_with_ids
 from drip.store.schema import Delivery, Enrollment, EnrollmentStatus, Patient
 from drip.store.types import among
 
-_ENROLLMENTS = cast(Table, Enrollment.__table__)
 _FRESH = {"populate_existing": True}
 _WITH_PATIENT = select(Enrollment, Patient).join(Patient, Patient.id == Enrollment.patient_id)
 
@@ -38,10 +38,7 @@ def insert(session: Session, enrollment: Enrollment) -> int:
 
 def insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Add many; gives their ids in the order of the rows, which all have the same keys."""
-    if not rows:
-        return []
-    statement = _ENROLLMENTS.insert().returning(_ENROLLMENTS.c.id, sort_by_parameter_order=True)
-    return list(session.scalars(statement, list(rows)))
+    return insert_with_ids(session, Enrollment, rows)
 
 
 def get(session: Session, enrollment_id: int) -> Enrollment | None:
@@ -123,6 +120,29 @@ def lock(session: Session, enrollment_id: int) -> Enrollment | None:
     """One enrollment as it stands, which nobody else may lock until the transaction ends."""
     query = select(Enrollment).where(Enrollment.id == enrollment_id).with_for_update()
     return session.scalar(query, execution_options=_FRESH)
+
+
+def with_session_between(
+    session: Session, clinic_id: int, start: datetime, end: datetime
+) -> list[tuple[Enrollment, Patient]]:
+    """The enrollments with a session in [start, end) (UTC), by session; not the cancelled ones."""
+    query = _WITH_PATIENT.where(
+        Enrollment.clinic_id == clinic_id,
+        Enrollment.session_at >= start,
+        Enrollment.session_at < end,
+        Enrollment.status != "cancelled",
+    )
+    found = session.execute(query.order_by(Enrollment.session_at, Enrollment.id))
+    return [(enrollment, patient) for enrollment, patient in found]
+
+
+def lock_many(session: Session, enrollment_ids: Iterable[int]) -> None:
+    """Let nobody plan these enrollments, or end another of their deliveries, meanwhile.
+
+    Rows that only refer to one may still be written.
+    """
+    query = select(Enrollment.id).where(among(Enrollment.id, enrollment_ids))
+    session.execute(query.order_by(Enrollment.id).with_for_update(key_share=True))
 
 
 def list_page(

@@ -1,23 +1,96 @@
-"""INSERT ... ON CONFLICT, which both databases know and SQLAlchemy keeps in two places."""
+"""How rows are added: many at once by the quickest way, and INSERT ... ON CONFLICT."""
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from drip.store.schema import Row
+from drip.store.types import SQLITE
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert
 
 
+def insert_all(session: Session, row: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows, which all have the same keys; by COPY on PostgreSQL, several times as quick."""
+    if not rows:
+        return
+    if session.get_bind().dialect.name == SQLITE:
+        session.execute(_table(row).insert(), list(rows))
+    else:
+        _copy(session.connection(), _table(row), rows)
+
+
+def insert_with_ids(
+    session: Session, row: type[Row], rows: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """The same; gives the new ids, in the order of the rows."""
+    if not rows:
+        return []
+    table = _table(row)
+    if session.get_bind().dialect.name == SQLITE:
+        statement = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+        return list(session.scalars(statement, list(rows)))
+    new_id = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    many = func.generate_series(1, len(rows)).table_valued("n")
+    ids = list(session.scalars(select(new_id).select_from(many)))
+    numbered = [{"id": id_, **each} for id_, each in zip(ids, rows, strict=True)]
+    _copy(session.connection(), table, numbered)
+    return ids
+
+
 def insert_or(session: Session, row: type[Row]) -> "Insert":
     """An INSERT into the row's table that may be told what to do `on_conflict`."""
-    table = cast(Table, row.__table__)
-    if session.get_bind().dialect.name == "sqlite":
+    table = _table(row)
+    if session.get_bind().dialect.name == SQLITE:
         from sqlalchemy.dialects import sqlite
 
         return cast("Insert", sqlite.insert(table))  # the same methods
     from sqlalchemy.dialects import postgresql
 
     return postgresql.insert(table)
+
+
+def _table(row: type[Row]) -> Table:
+    return cast(Table, row.__table__)
+
+
+def _copy(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """COPY rows into a table. SQLAlchemy has no way to say it, so its part is done here: the
+    defaults and types of the columns, and its errors.
+    """
+    preset = {
+        column.name: column.default.arg
+        for column in table.columns
+        if isinstance(column.default, ScalarElementColumnDefault) and column.name not in rows[0]
+    }
+    names = [*rows[0], *preset]
+    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+    as_stored = [_processor(connection, table, name) for name in names]
+    driver: Any = connection.connection.driver_connection
+    dialect = connection.dialect
+    errors = dialect.loaded_dbapi.Error
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                whole = {**row, **preset}
+                values = zip(as_stored, names, strict=True)
+                copy.write_row([store(whole[name]) for store, name in values])
+    except errors as error:
+        raise DBAPIError.instance(
+            statement, None, error, errors, hide_parameters=True, dialect=dialect
+        ) from error
+
+
+def _processor(connection: Connection, table: Table, name: str) -> Callable[[Any], Any]:
+    """What makes of a column's value what the driver takes."""
+    type_ = table.c[name].type.dialect_impl(connection.dialect)
+    return type_.bind_processor(connection.dialect) or _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

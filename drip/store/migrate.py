@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 HEAD = "0001"
 """The newest revision in `migrations/versions`. Written here so that looking is cheap."""
 
+LOCK = 0x64726970
+"""The advisory lock of PostgreSQL that whoever changes the tables holds: "drip"."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = _MIGRATIONS / "versions"
-_LOCK = 0x64726970  # "drip"
 _version = Table("alembic_version", MetaData(), Column("version_num", Text))
 
 
@@ -35,7 +37,7 @@ def upgrade(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         revision = _revision(connection)
         _refuse_unknown(connection, revision)
         if revision is None and connection.dialect.name == "sqlite":

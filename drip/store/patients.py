@@ -1,22 +1,28 @@
 """Patients, their consents, and the addresses that may or may not be messaged."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.types import TypeEngine
 
 from drip.core.schedule import Channel
-from drip.store.inserting import insert_or
+from drip.store.given import given
+from drip.store.inserting import insert_all, insert_or, insert_with_ids
 from drip.store.schema import Address, Consent, Patient
 from drip.store.types import among
 
-_PATIENTS = cast(Table, Patient.__table__)
-_CONSENTS = cast(Table, Consent.__table__)
-
 Pair = tuple[Channel, str]
 """A channel and an address on it: E.164 for a text, a mailbox for an email."""
+
+_ADDRESS: dict[str, TypeEngine[Any]] = {
+    "clinic_id": BigInteger(),
+    "channel": Text(),
+    "address": Text(),
+}
 
 
 def insert(session: Session, patient: Patient) -> int:
@@ -28,10 +34,7 @@ def insert(session: Session, patient: Patient) -> int:
 
 def insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Add many patients; gives their ids in the order of the rows, which all have the same keys."""
-    if not rows:
-        return []
-    statement = _PATIENTS.insert().returning(_PATIENTS.c.id, sort_by_parameter_order=True)
-    return list(session.scalars(statement, list(rows)))
+    return insert_with_ids(session, Patient, rows)
 
 
 def get(session: Session, patient_id: int) -> Patient | None:
@@ -62,8 +65,7 @@ def by_email(session: Session, clinic_id: int, email: str) -> list[Patient]:
 
 def add_consents(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add to the ledger of consents. All rows must have the same keys."""
-    if rows:
-        session.execute(_CONSENTS.insert(), list(rows))
+    insert_all(session, Consent, rows)
 
 
 def consents_of(session: Session, patient_ids: Iterable[int]) -> dict[tuple[int, Channel], Consent]:
@@ -78,6 +80,16 @@ def consents_of(session: Session, patient_ids: Iterable[int]) -> dict[tuple[int,
     latest = aliased(Consent, ranked)
     found = session.scalars(select(latest).where(ranked.c.rank == 1))
     return {(consent.patient_id, consent.channel): consent for consent in found}
+
+
+def permissions_of(session: Session, patient_ids: Iterable[int]) -> dict[int, dict[Channel, bool]]:
+    """What each patient last said of each channel, without the rest of the ledger's entries."""
+    query = select(Consent.patient_id, Consent.channel, Consent.given)
+    said: defaultdict[int, dict[Channel, bool]] = defaultdict(dict)
+    ordered = query.where(among(Consent.patient_id, patient_ids)).order_by(Consent.at, Consent.id)
+    for patient_id, channel, yes in session.execute(ordered):
+        said[patient_id][channel] = yes
+    return said
 
 
 def ledger_of(session: Session, patient_id: int) -> list[Consent]:
@@ -96,11 +108,17 @@ def ensure_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) ->
         for channel, address in sorted(set(pairs))
     ]
     if rows:
-        session.execute(insert_or(session, Address).on_conflict_do_nothing(), rows)
+        each = given(session, _ADDRESS, rows)
+        # SQLite needs a WHERE to tell what ON CONFLICT belongs to.
+        some = select(*(each.c[name] for name in _ADDRESS)).where(each.c.address.is_not(None))
+        statement = insert_or(session, Address).from_select(list(_ADDRESS), some)
+        session.execute(statement.on_conflict_do_nothing())
 
 
-def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> list[Address]:
-    """Lock these addresses until the transaction ends, and say how they stand.
+def lock_addresses(
+    session: Session, clinic_id: int, pairs: Iterable[Pair]
+) -> dict[Pair, str | None]:
+    """Lock these addresses until the transaction ends, and say why each is suppressed, if it is.
 
     Who sends and who suppresses take the same lock, so that nothing is sent after a STOP. An
     address that has no row yet gets one. The order is the same for all, so that none wait for
@@ -108,36 +126,21 @@ def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> l
     """
     wanted = set(pairs)
     if not wanted:
-        return []
+        return {}
     query = (
-        select(Address)
+        select(Address.channel, Address.address, Address.suppressed_at, Address.suppressed_because)
         .where(*_are(clinic_id, wanted))
         .order_by(Address.channel, Address.address)
         .with_for_update()
     )
-    fresh = {"populate_existing": True}
-    rows = list(session.scalars(query, execution_options=fresh))
-    if missing := wanted - {(row.channel, row.address) for row in rows}:
-        ensure_addresses(session, clinic_id, missing)
-        rows = list(session.scalars(query, execution_options=fresh))
-    return rows
-
-
-def lock_addresses_of(session: Session, patient_ids: Iterable[int]) -> None:
-    """Lock every address of these patients until the transaction ends.
-
-    Whoever sends to them, or stops one of the addresses, comes before or after, never between.
-    """
-    query = select(Patient.clinic_id, Patient.phone, Patient.email).where(
-        among(Patient.id, patient_ids)
-    )
-    by_clinic: dict[int, set[Pair]] = {}
-    for clinic_id, phone, email in session.execute(query):
-        pairs = ((Channel.SMS, phone), (Channel.EMAIL, email))
-        found = by_clinic.setdefault(clinic_id, set())
-        found |= {(channel, address) for channel, address in pairs if address is not None}
-    for clinic_id, wanted in sorted(by_clinic.items()):
-        lock_addresses(session, clinic_id, wanted)
+    rows = session.execute(query).all()
+    if len(rows) < len(wanted):
+        ensure_addresses(session, clinic_id, wanted - {(row.channel, row.address) for row in rows})
+        rows = session.execute(query).all()
+    return {
+        (channel, address): None if at is None else because or ""
+        for channel, address, at, because in rows
+    }
 
 
 def suppress(
@@ -147,11 +150,15 @@ def suppress(
 
     Waits for who is about to hand something over to it, and locks it until the end.
     """
-    (row,) = lock_addresses(session, clinic_id, [(channel, address)])
-    if row.suppressed_at is not None:
+    if lock_addresses(session, clinic_id, [(channel, address)])[channel, address] is not None:
         return False
-    row.suppressed_at, row.suppressed_because = now, because
-    session.flush()
+    session.execute(
+        update(Address)
+        .where(
+            Address.clinic_id == clinic_id, Address.channel == channel, Address.address == address
+        )
+        .values(suppressed_at=now, suppressed_because=because)
+    )
     return True
 
 

@@ -27,9 +27,6 @@ Wording = Literal["discreet", "plain"]
 TaskStatus = Literal["open", "done"]
 Outcome = Literal["accepted", "retry", "rejected", "unknown", "not_sent"]
 
-PRIORITIES = {Weight.ESSENTIAL: 0, Weight.EDUCATION: 1}
-"""Which deliveries are claimed first: the lower number."""
-
 
 def _words(kind: Any) -> Enum:
     """A column of plain strings: the values of a StrEnum or a Literal."""
@@ -190,18 +187,23 @@ class Delivery(Row, kw_only=True):
 
     `planned_at` is when the rules want it, `due_at` when it may next be claimed (retries move
     it), `until` when it is too late; all UTC. `session_at` is the session it speaks of,
-    `revision` the enrollment's that planned it, `sent_at` when it was last handed over. Only
-    `drip.store.moves` writes `status`.
+    `revision` the enrollment's that planned it, `sent_at` when it was last handed over.
+    `priority` is one of `drip.core.delivery.Priority`. Only `drip.store.moves` writes `status`.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("enrollment_id", "step", "channel", "occurrence"),
         Index(None, "patient_id"),
-        Index("deliveries_due", "priority", "due_at", "id", **_while(Status.SCHEDULED)),
+        Index(
+            "deliveries_due",
+            *("clinic_id", "channel", "priority", "due_at", "id"),
+            **_while(Status.SCHEDULED),
+        ),
         Index("deliveries_until", "until", **_while(Status.SCHEDULED, Status.HELD)),
         Index("deliveries_leased", "lease_until", **_while(Status.CLAIMED, Status.SENDING)),
         Index("deliveries_unknown", "updated_at", **_while(Status.UNKNOWN)),
+        Index("deliveries_held", "clinic_id", **_while(Status.HELD)),
     )
 
     clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
@@ -213,7 +215,6 @@ class Delivery(Row, kw_only=True):
     occurrence: Mapped[int] = mapped_column(default=1)
     weight: Mapped[Weight]
     priority: Mapped[int] = mapped_column(SmallInteger)
-    sender: Mapped[str] = mapped_column(default="")
     status: Mapped[Status]
     reason: Mapped[Reason | None] = mapped_column(default=None)
     planned_at: Mapped[datetime]
@@ -232,15 +233,22 @@ class Delivery(Row, kw_only=True):
 
 
 class Attempt(Row, kw_only=True):
-    """One try to hand a delivery to a provider; without an `outcome` it has not ended."""
+    """One try to hand a delivery to a provider; without an `outcome` it has not ended.
+
+    `sender` is the number that a text came from, where it is not the installation's own.
+    """
 
     __tablename__ = "attempts"
-    __table_args__ = (UniqueConstraint("delivery_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "number"),
+        Index(None, "clinic_id", "finished_at"),
+    )
 
     clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
     delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
     number: Mapped[int]
     provider: Mapped[str]
+    sender: Mapped[str | None] = mapped_column(default=None)
     address: Mapped[str]
     subject: Mapped[str | None] = mapped_column(default=None)
     body: Mapped[str]

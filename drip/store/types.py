@@ -33,7 +33,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
         """From Python to the database."""
-        return _to_text if dialect.name == SQLITE else _to_utc
+        return to_text if dialect.name == SQLITE else _to_utc
 
     def result_processor(
         self, dialect: Dialect, coltype: object
@@ -52,7 +52,8 @@ def _to_utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC)
 
 
-def _to_text(value: datetime | None) -> str | None:
+def to_text(value: datetime | None) -> str | None:
+    """An instant as SQLite keeps it, and as PostgreSQL reads it too."""
     instant = _to_utc(value)
     return None if instant is None else instant.isoformat(timespec="microseconds")[:26] + "Z"
 

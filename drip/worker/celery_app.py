@@ -14,17 +14,17 @@ from kombu.entity import Queue
 from drip.config import Settings, read_settings
 from drip.core.schedule import Channel
 from drip.errors import SettingsError
+from drip.worker.ticking import TICK
+from drip.worker.transport import TRANSPORT
 
+RECEIPTS = "receipts"
 MAINTENANCE = "maintenance"
-QUEUES = (*(channel.value for channel in Channel), MAINTENANCE)
-"""Every queue: one a channel, so that slow emails do not hold up texts, and one for the rest."""
+QUEUES = (*(channel.value for channel in Channel), RECEIPTS, MAINTENANCE)
+"""Every queue: one a channel, so that slow emails do not hold up texts, one for what providers
+say later, and one for the rest."""
 
 VISIBILITY = 3600
 """Seconds after which Redis hands an unfinished task to another worker."""
-
-TICK = 1.0
-"""Seconds between two looks for what is due."""
-
 
 def make_celery(settings: Settings) -> Celery:
     """A Celery application on the Redis of the settings. Raises SettingsError without one."""
@@ -44,10 +44,17 @@ _CONFIG: dict[str, Any] = {
     "task_queues": [Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
     "task_create_missing_queues": False,
     "task_default_queue": MAINTENANCE,
-    "task_routes": {f"drip.{name}": {"queue": MAINTENANCE} for name in ("tick", "keep_house")},
+    "task_routes": {
+        "drip.tick": {"queue": MAINTENANCE},
+        "drip.rescue": {"queue": MAINTENANCE},
+        "drip.expire": {"queue": MAINTENANCE},
+        "drip.settle": {"queue": RECEIPTS},
+    },
     "beat_schedule": {
         "tick": _every(TICK, "drip.tick"),
-        "keep house": _every(30, "drip.keep_house"),
+        "rescue": _every(10, "drip.rescue"),
+        "settle": _every(30, "drip.settle"),
+        "expire": _every(30, "drip.expire"),
     },
     # A worker that dies gives its batch to another one, which finds the rows taken or free.
     "task_acks_late": True,
@@ -59,7 +66,9 @@ _CONFIG: dict[str, Any] = {
     "accept_content": ["json"],
     "timezone": "UTC",
     "worker_hijack_root_logger": False,
+    "broker_transport": TRANSPORT,
     "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
     "broker_transport_options": {
         "visibility_timeout": VISIBILITY,
         "socket_timeout": 30,

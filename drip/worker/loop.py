@@ -8,9 +8,10 @@ import structlog
 
 from drip.clock import Clock
 from drip.errors import StoreError
+from drip.services import metrics
 from drip.services.housekeeping import keep_house
 from drip.services.sending import Sender
-from drip.store import deliveries
+from drip.store import claiming
 from drip.store.engine import reading
 
 log = structlog.get_logger(__name__)
@@ -19,6 +20,8 @@ _HOUSE_EVERY = timedelta(seconds=30)
 _LONGEST_NAP = 1.0
 """Seconds: how late a delivery that another process plans may be noticed."""
 _AFTER_TROUBLE = 5.0
+_PACE_IS_SHORT = 0.1
+"""Seconds after which what is due and could not be claimed is looked at again."""
 
 
 def run(
@@ -36,6 +39,7 @@ def run(
         now = clock()
         try:
             claimed = sender.tick(now)
+            metrics.ticked(now)
             if house_due is None or now >= house_due:
                 keep_house(sender.engine, sender.providers, now)
                 house_due = now + _HOUSE_EVERY
@@ -61,7 +65,10 @@ def _finish(sender: Sender, now: datetime) -> None:
 def _nap(sender: Sender, now: datetime) -> float:
     """How long to sleep, in seconds: until the next delivery is due, but not for long."""
     with reading(sender.engine) as session:
-        due_at = deliveries.next_due_at(session)
+        due_at = claiming.next_due_at(session)
     if due_at is None:
         return _LONGEST_NAP
-    return min(max((due_at - now).total_seconds(), 0.001), _LONGEST_NAP)
+    seconds = (due_at - now).total_seconds()
+    if seconds <= 0:
+        return _PACE_IS_SHORT
+    return min(max(seconds, 0.001), _LONGEST_NAP)

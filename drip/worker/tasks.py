@@ -6,38 +6,62 @@ from celery import shared_task
 
 from drip.app import App
 from drip.core.schedule import Channel
-from drip.services.housekeeping import keep_house as keep_house_now
+from drip.services import housekeeping, metrics
 from drip.services.sending import Claim, Sender
+from drip.services.settling import settle_all
+from drip.worker import ticking
 
-BATCHES = 20
-"""Batches that one tick may claim of a channel; what is left is claimed by the next one."""
+_A_TURN = 0.5
+_FOLLOW_UP = "follow-up"
+_LATE = 2.0
+"""Seconds after which a follow-up that did not come is not waited for any more."""
 
 
 @shared_task(name="drip.tick")
-def tick() -> None:
+def tick(*, follow_up: bool = False) -> None:
     """Claim what is due and give it to the workers of its channel."""
-    sender, now = _sender(), _app().clock()
-    for channel in Channel:
-        for _ in range(BATCHES):
-            claim = sender.claim(now, channel)
-            if not claim.ids:
-                break
-            deliver.apply_async((list(claim.ids), claim.token), queue=channel.value)
+    app, sender, now = _app(), _sender(), _app().clock()
+    if follow_up:
+        app.turns.leave(_FOLLOW_UP)
+    elif not app.turns.take("tick", _A_TURN):
+        return
+    metrics.ticked(now)
+    soon = ticking.tick(sender, _hand_on, now)
+    if soon is not None and app.turns.take(_FOLLOW_UP, soon + _LATE):
+        tick.apply_async(kwargs={"follow_up": True}, countdown=soon)
 
 
 @shared_task(name="drip.deliver")
 def deliver(ids: list[int], token: str) -> None:
     """Send a claimed batch: decide, render, hand over, record."""
+    sender, clock = _sender(), _app().clock
+    sender.record_answers(clock())
+    sender.work_through(Claim(token, tuple(ids)), clock)
+
+
+@shared_task(name="drip.rescue")
+def rescue() -> None:
+    """Take care of deliveries whose worker let the lease lapse."""
     sender, now = _sender(), _app().clock()
     sender.record_answers(now)
-    sender.work(Claim(token, tuple(ids)), now)
+    housekeeping.rescue(sender.engine, now)
 
 
-@shared_task(name="drip.keep_house")
-def keep_house() -> None:
-    """Rescue lapsed leases, settle unknown outcomes, end what is too late."""
+@shared_task(name="drip.settle")
+def settle() -> None:
+    """Ask the providers what became of deliveries whose outcome is not known."""
     sender = _sender()
-    keep_house_now(sender.engine, sender.providers, _app().clock())
+    settle_all(sender.engine, sender.providers, _app().clock())
+
+
+@shared_task(name="drip.expire")
+def expire() -> None:
+    """End what is too late."""
+    housekeeping.expire(_sender().engine, _app().clock())
+
+
+def _hand_on(channel: Channel, claim: Claim) -> None:
+    deliver.apply_async((list(claim.ids), claim.token), queue=channel.value)
 
 
 @cache

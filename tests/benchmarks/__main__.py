@@ -1,38 +1,55 @@
-"""Takes every figure and keeps them in RESULTS.md; ends with 1 if a bound is not kept."""
+"""Takes the figures, all or those named, and keeps them in RESULTS.md.
 
-import os
-import platform
+Ends with 1 if a bound is not kept.
+"""
+
+import argparse
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.benchmarks import demo, importing, planning, preview
+from tests.benchmarks import (
+    claiming,
+    demo,
+    emails,
+    enrolling,
+    importing,
+    latency,
+    planning,
+    preview,
+    results,
+    texts,
+)
 from tests.benchmarks.figures import Figure
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-HEADERS = ("what", "ours", "bare", "measured", "bound")
+BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
+    "preview": preview.measure,
+    "planning": planning.measure,
+    "demo": demo.measure,
+    "importing": importing.measure,
+    "engine": texts.measure,
+    "slow-provider": texts.measure_slow_provider,
+    "emails": emails.measure,
+    "latency": latency.measure,
+    "claiming": claiming.measure,
+    "enrolling": enrolling.measure,
+}
 
 
 def main() -> None:
-    """Run the benchmarks, print each as it is done, and write the table."""
-    figures: list[Figure] = []
-    for module in (preview, planning, demo, importing):
-        for figure in module.measure():
+    """Run the benchmarks, print each figure as it is done, and write the tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or list(BENCHMARKS)
+    if unknown := ", ".join(sorted(set(names) - set(BENCHMARKS))):
+        parser.error(f"no benchmark {unknown}; there are {', '.join(BENCHMARKS)}")
+    kept = True
+    for name in names:
+        figures = BENCHMARKS[name]()
+        for figure in figures:
             print("  ".join(figure.row()), "" if figure.holds else "  NOT KEPT", flush=True)
-            figures.append(figure)
-    RESULTS.write_text(_page(figures), encoding="utf-8")
-    sys.exit(0 if all(figure.holds for figure in figures) else 1)
-
-
-def _page(figures: list[Figure]) -> str:
-    rows = [HEADERS, tuple("---" for _ in HEADERS), *(figure.row() for figure in figures)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    return (
-        "# The last run of `make bench`\n\n"
-        f"On a machine with {machine}. Each ratio is taken side by side in one run; absolute\n"
-        "times differ from machine to machine.\n\n"
-        f"{table}\n"
-    )
+        results.keep({name: figures}, list(BENCHMARKS))
+        kept = kept and all(figure.holds for figure in figures)
+    sys.exit(0 if kept else 1)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,26 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+HEADERS = ("what", "ours", "bare", "measured", "bound")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Seconds (or MiB) of our way and of the bare one, and the bound that is set for the ratio.
+    """Seconds (or MiB, or messages a second) of our way and of the bare one, and the bound that
+    is set for the ratio.
 
-    Where `bare` is None the figure stands alone and the bound is for it.
+    Where `bare` is None the figure stands alone and the bound is for it. Without a bound the
+    figure is only told.
     """
 
     name: str
     ours: float
     bare: float | None
-    bound: float
+    bound: float | None
     unit: str = "s"
+    kept_if: Literal["at most", "at least"] = "at most"
 
     @property
     def measured(self) -> float:
@@ -29,19 +35,29 @@ class Figure:
     @property
     def holds(self) -> bool:
         """Whether the bound is kept."""
-        return self.measured <= self.bound
+        if self.bound is None:
+            return True
+        if self.kept_if == "at most":
+            return self.measured <= self.bound
+        return self.measured >= self.bound
 
     def row(self) -> tuple[str, str, str, str, str]:
         """The figure as a row of the table of results."""
-        bare = "" if self.bare is None else f"{self.bare:.3f} {self.unit}"
         unit = self.unit if self.bare is None else "x"
+        bound = "" if self.bound is None else f"{self.kept_if} {self.bound:g} {unit}"
         return (
             self.name,
-            f"{self.ours:.3f} {self.unit}",
-            bare,
-            f"{self.measured:.2f} {unit}",
-            f"at most {self.bound:g} {unit}",
+            f"{_said(self.ours)} {self.unit}",
+            "" if self.bare is None else f"{_said(self.bare)} {self.unit}",
+            f"{_said(self.measured)} {unit}",
+            bound,
         )
+
+
+def _said(value: float) -> str:
+    """With three or four figures that count."""
+    decimals = 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 1 else 3
+    return f"{value:,.{decimals}f}"
 
 
 def side_by_side(

@@ -17,8 +17,12 @@ def test_the_built_in_content_is_in_order_without_any_set_up(empty_drip: Drip) -
     assert done.out.splitlines()[-1].startswith("No errors, ")
     lines = [line.split() for line in done.out.splitlines()]
     assert ["Step", "Channel", "en", "es"] in lines
-    assert ["day-before", "sms", "discreet", "2", "parts", "GSM-7", "2", "parts", "GSM-7"] in lines
-    assert any(line[:3] == ["day-before", "email", "grade"] for line in lines)
+    parts = "2 parts GSM-7 2 parts GSM-7, 4 UCS-2"
+    assert ["day-before", "sms", "discreet", *parts.split()] in lines
+    assert ["rescheduled", "sms", "discreet", *parts.split()] in lines
+    for step in ("day-before", "day-of", "cancelled"):
+        (line,) = [each for each in lines if each[:2] == [step, "email"]]
+        assert (line[2], line[4]) == ("grade", "INFLESZ")
 
 
 def test_an_error_is_shown_with_file_line_and_column_and_ends_with_status_1(
@@ -46,6 +50,9 @@ def test_a_clinics_own_profile_is_checked_and_json_has_all_of_it(drip: Drip) -> 
     assert (error["path"], error["line"]) == ("clinic.yaml", 5)
     row = next(each for each in done.json["steps"] if each["step"] == "day-before")
     assert (row["channel"], row["parts"], row["encoding"]) == ("sms", 2, "GSM-7")
+    assert (row["most_parts"], row["most_encoding"], row["reading"]) == (2, "GSM-7", None)
+    email = next(each for each in done.json["steps"] if each["channel"] == "email")
+    assert email["reading"]["scale"] == "grade"
 
 
 def test_a_language_in_which_a_message_is_missing_is_shown(
@@ -61,5 +68,5 @@ def test_a_language_in_which_a_message_is_missing_is_shown(
     drip.set(DRIP_CONTENT_DIR="content")
     done = drip("check")
     assert done.status == 1
-    (row,) = [line for line in done.out.splitlines() if line.startswith("day-of ")]
-    assert row.split()[-1] == "missing"
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("day-of ")]
+    assert [(row[1], row[-1]) for row in rows] == [("sms", "missing"), ("email", "missing")]

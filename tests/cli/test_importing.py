@@ -47,6 +47,21 @@ def test_lines_that_cannot_be_taken_go_to_a_file_and_the_others_are_enrolled(dri
     assert len(drip("tasks", "--json").json) == 1
 
 
+def test_a_file_of_which_no_line_can_be_taken_ends_with_status_1(drip: Drip) -> None:
+    path = write(drip, NO_ADDRESS, NO_ADDRESS)
+    done = drip("import", "csv", path)
+    assert (done.status, done.out) == (1, "Imported: 2 rejected.\n")
+    assert "2 lines could not be taken: see" in done.err
+    assert len((drip.folder / "patients.rejects.csv").read_text().splitlines()) == 3
+    again = drip("import", "csv", path, "--json")
+    assert (again.status, again.json["rejected"]) == (1, 2)
+
+
+def test_a_line_that_was_taken_before_is_taken(drip: Drip) -> None:
+    drip("import", "csv", write(drip, GOOD))
+    assert drip("import", "csv", write(drip, GOOD, NO_ADDRESS)).status == 0
+
+
 def test_a_mended_file_of_rejects_can_be_imported_as_it_is(drip: Drip) -> None:
     drip("import", "csv", write(drip, GOOD, NO_ADDRESS))
     rejects = drip.folder / "patients.rejects.csv"

@@ -1,4 +1,4 @@
-"""`drip list`, `drip show` and `drip status`."""
+"""`drip list` and `drip show`."""
 
 from datetime import timedelta
 
@@ -205,53 +205,3 @@ def test_an_enrollment_that_is_not_clearly_named_is_an_error_of_one_line(drip: D
         assert (done.status, done.out) == (status, ""), args
         assert said in done.err, args
         assert len(done.err.splitlines()) == 1, args
-
-
-# --- status -------------------------------------------------------------------------------------
-
-
-def test_a_new_clinic_has_nothing_to_report(drip: Drip) -> None:
-    done = drip("status")
-    assert done.status == 0
-    assert "There are no deliveries yet." in done.out
-    assert "Next due    nothing" in done.out
-
-
-def test_the_status_counts_deliveries_and_names_the_next(drip: Drip) -> None:
-    drip.enroll()
-    drip.send_for(timedelta(hours=1))
-    done = drip("status")
-    assert ["accepted", "2"] in [line.split() for line in done.out.splitlines()]
-    assert "Next due    Wed 2026-12-02 10:00 (America/New_York)" in done.out
-    found = drip("status", "--json").json
-    assert found["deliveries"]["accepted"] == 2
-    assert found["lag_seconds"] == 0
-    assert found["next_due_at"] == "2026-12-02T15:00:00+00:00"
-
-
-def test_the_status_says_how_far_behind_sending_is(drip: Drip) -> None:
-    drip.enroll()
-    drip.now += timedelta(hours=3, minutes=20)
-    assert "the oldest due delivery has waited 3 hours" in drip("status").out
-    assert drip("status", "--json").json["lag_seconds"] == 12_000
-
-
-def test_the_status_counts_failures_of_the_last_day_by_code_and_says_what_they_mean(
-    drip: Drip,
-) -> None:
-    with TwilioServer() as server:
-        use_twilio(drip, server)
-        drip.enroll("phone=+1 500 555 0001")
-        drip.send_for(timedelta(hours=1))
-    (failure,) = drip("status", "--json").json["failures"]
-    assert (failure["provider"], failure["code"], failure["count"]) == ("twilio", "21211", 1)
-    assert "not a phone number" in failure["says"]
-    assert "21211" in drip("status").out
-    drip.now += timedelta(days=1, hours=1)
-    assert drip("status", "--json").json["failures"] == []
-
-
-def test_the_status_counts_tasks_and_how_many_are_urgent(drip: Drip) -> None:
-    drip.enroll("consent=", "consent_how=")
-    assert drip("status", "--json").json["tasks"] == {"open": 1, "urgent": 1}
-    assert "Open tasks  1, 1 of them urgent: `drip tasks`" in drip("status").out

@@ -115,6 +115,11 @@ def test_the_zone_is_named_where_the_patients_clock_differs_at_that_moment(
     assert found.time == time
 
 
+def test_the_time_to_arrive_never_names_the_zone(clinic: Clinic) -> None:
+    found = said(clinic, "2026-12-10T09:00", "2026-12-01T12:00", "en", "America/Chicago")
+    assert (found.at, found.arrive_at) == ("at 9:00 AM Eastern Time", "at 8:45 AM")
+
+
 @given(st.integers(0, 1_000_000), st.sampled_from(["en", "es"]))
 def test_no_odd_space_gets_into_words(minutes: int, language: str) -> None:
     clinic = sample_clinic()

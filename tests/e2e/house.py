@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -66,7 +65,9 @@ class House:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        shutil.copy(SAMPLE, self.folder / "clinic.yaml")
+        quick = "sender: messaging-service\n  rate: 100000"
+        text = SAMPLE.read_text().replace("sender: long-code", quick)
+        (self.folder / "clinic.yaml").write_text(text)
         self.desk = Desk(self.engine)
 
     @property

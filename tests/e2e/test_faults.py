@@ -19,9 +19,10 @@ from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
 from drip.providers.smtp import Smtp
 from drip.providers.twilio import Twilio
-from drip.services.housekeeping import SETTLE_AFTER, keep_house
+from drip.services.housekeeping import keep_house
 from drip.services.sending import LEASE, Sender
-from drip.store import deliveries
+from drip.services.settling import SETTLE_AFTER
+from drip.store import claiming
 from drip.store import engine as store_engine
 from drip.store.engine import open_engine, reading
 from drip.store.migrate import upgrade
@@ -160,7 +161,7 @@ def test_asked_to_stop_it_finishes_the_batch_in_hand(on_sqlite: House, number: i
 
 def test_without_work_it_stops_at_once(on_sqlite: House) -> None:
     process = on_sqlite.run()
-    on_sqlite.wait_for(lambda: "Ctrl-C stops it." in on_sqlite.errors.read_text())
+    on_sqlite.wait_for(lambda: "run.started" in on_sqlite.errors.read_text())
     assert on_sqlite.end(process, signal.SIGTERM) == 0
 
 
@@ -282,7 +283,7 @@ class _Hours:
         house_due = self.now
         while True:
             with reading(self.desk.engine) as session:
-                due_at = deliveries.next_due_at(session)
+                due_at = claiming.next_due_at(session)
             self.now = min(max(due_at or end, self.now), house_due, end)
             while self.sender.tick(self.now):
                 pass

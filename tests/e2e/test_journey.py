@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine
 
-from drip.store import deliveries
+from drip.store import claiming
 from drip.store.engine import reading
 from drip.worker.loop import run
 from tests.e2e.house import House, housed
@@ -38,7 +38,7 @@ class _Forward:
 
     def __call__(self) -> datetime:
         with reading(self.engine) as session:
-            due_at = deliveries.next_due_at(session)
+            due_at = claiming.next_due_at(session)
         if due_at is None or due_at > self.end:
             self.stop.set()
         else:

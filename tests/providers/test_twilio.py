@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_a_messaging_service_stands_in_place_of_the_sender(
     make(messaging_service_sid="MG1").send([text_to(ANN)], NOW)
     assert twilio_server.forms[0]["MessagingServiceSid"] == "MG1"
     assert "From" not in twilio_server.forms[0]
+
+
+def test_a_text_of_a_clinic_with_its_own_number_comes_from_that(
+    twilio_server: TwilioServer, make: Make
+) -> None:
+    own = replace(text_to(ANN), sender="+12025550199")
+    make().send([own], NOW)
+    make(messaging_service_sid="MG1").send([own], NOW)
+    assert [form["From"] for form in twilio_server.forms] == ["+12025550199"] * 2
+    assert "MessagingServiceSid" not in twilio_server.forms[1]
 
 
 def test_receipts_come_to_an_address_that_names_the_delivery(
@@ -100,7 +111,7 @@ def in_seconds(seconds: int) -> str:
             Retry("20429", 0.0),
         ),
         (Behaviour(status=429, code=20429, headers={"Retry-After": "soon"}), Retry("20429")),
-        (Behaviour(status=429, code=63038), Retry("63038", 86_400.0)),
+        (Behaviour(status=429, code=63038), Retry("63038")),
         (Behaviour(status=429, how="garbage"), Retry("http-429")),
         (Behaviour(status=400, code=30022), Retry("30022")),
         (Behaviour(status=400, code=99999), Rejected("99999")),

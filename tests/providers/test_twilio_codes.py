@@ -3,14 +3,16 @@
 import pytest
 
 from drip.core.outgoing import Rejected, Retry
+from drip.core.retry import RetryKind
 from drip.providers.twilio_codes import CodeKind, meaning_of
 
 RULES = {
     CodeKind.BAD_ADDRESS: "21211 21614 21635 30006 30005",
     CodeKind.SUPPRESS: "21610",
     CodeKind.RETRY_ONCE: "30003 30008 30500",
-    CodeKind.BACK_OFF: "20429 30022 21611 30001",
-    CodeKind.NEXT_DAY: "63038",
+    CodeKind.BUSY: "20429",
+    CodeKind.BACK_OFF: "30022 21611 30001",
+    CodeKind.NEXT_DAY: "63038 30023",
     CodeKind.EXPIRED: "30036",
 }
 
@@ -35,14 +37,21 @@ def test_a_code_says_whether_the_address_is_bad_or_must_not_be_messaged() -> Non
     assert meaning_of("21610").as_answer() == Rejected("21610", suppress=True)
 
 
-def test_a_code_that_may_be_retried_says_how_long_to_wait_if_it_is_known() -> None:
-    assert meaning_of("30022").as_answer() == Retry("30022")
-    assert meaning_of("30003").as_answer() == Retry("30003", 3_600.0)
-    assert meaning_of("63038").as_answer() == Retry("63038", 86_400.0)
+RETRIED = {
+    RetryKind.RETRY_ONCE: "30003",
+    RetryKind.BUSY: "20429",
+    RetryKind.BACK_OFF: "30022",
+    RetryKind.NEXT_DAY: "63038",
+    RetryKind.CONFIGURATION: "20003",
+}
 
 
-def test_what_failed_later_is_final_even_if_its_code_may_be_retried() -> None:
-    assert meaning_of("30003").as_rejection() == Rejected("30003")
+@pytest.mark.parametrize(("kind", "code"), RETRIED.items())
+def test_a_code_that_may_be_retried_says_how(kind: RetryKind, code: str) -> None:
+    answer = meaning_of(code).as_answer()
+    assert answer == Retry(code)
+    assert isinstance(answer, Retry)
+    assert answer.kind is kind
 
 
 def test_an_unknown_code_is_kept_and_not_retried() -> None:

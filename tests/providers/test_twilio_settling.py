@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from drip.core.outgoing import Accepted, NotSent, Rejected, Unknown, Unsettled
+from drip.core.outgoing import Accepted, NotSent, Rejected, Retry, Unknown, Unsettled
 from tests.providers.rigs import NOW, Make, Moment, text_to
 from tests.servers.twilio_server import Behaviour, TwilioServer
 
@@ -45,10 +45,10 @@ def test_what_still_waits_at_twilio_is_found_though_it_has_no_sending_date(
     ("code", "settled"),
     [
         (30005, Rejected("30005", address_is_bad=True)),
-        (30003, Rejected("30003")),
+        (30003, Retry("30003")),
     ],
 )
-def test_what_failed_meanwhile_was_rejected(
+def test_what_failed_meanwhile_is_answered_by_its_code(
     twilio_server: TwilioServer, make: Make, code: int, settled: object
 ) -> None:
     provider = make()

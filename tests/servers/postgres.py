@@ -15,10 +15,10 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import psycopg
 from sqlalchemy import make_url
@@ -77,6 +77,39 @@ def new_database(
         _run_sql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+class OwnPostgresql:
+    """A server of one test's own, to be killed and started again with what was committed."""
+
+    def __init__(self) -> None:
+        self._settings = _SETTINGS | {"synchronous_commit": "on"}
+
+    def __enter__(self) -> Self:
+        self._folder = _start(self._settings)
+        self.url = f"postgresql://postgres@/postgres?host={self._folder}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _stop(self._folder)
+
+    def kill(self) -> None:
+        """End the server and all that serves its clients with SIGKILL, and wait for that."""
+        server = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        listed = subprocess.check_output(["ps", "-A", "-o", "pid=,ppid="], text=True)
+        pairs = [line.split() for line in listed.splitlines()]
+        for pid in [server, *(int(pid) for pid, parent in pairs if int(parent) == server)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in _started:
+            if process.pid == server:
+                process.wait()
+
+    def start(self) -> None:
+        """Start it again after it was killed; it recovers first."""
+        with (self._folder / "log").open("a") as output:
+            _serve(self._folder, output, self._settings)
+        _wait_until_ready(self._folder)
+
+
 def _run_sql(server: str, statement: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(statement)
@@ -101,7 +134,7 @@ def _write(users: Path, folder: Path, count: int) -> None:
     users.write_text(f"{folder}\n{count}\n")
 
 
-def _start() -> Path:
+def _start(settings: Mapping[str, str] = _SETTINGS) -> Path:
     _clear_away()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     (folder / "owner").write_text(str(_test_run()))
@@ -114,10 +147,14 @@ def _start() -> Path:
                       "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # fmt: skip
         if made.wait() != 0:
             raise RuntimeError(f"initdb failed: {log.read_text()}")
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        _popen(output, "postgres", "-D", data, "-k", folder, *settings)
+        _serve(folder, output, settings)
     _wait_until_ready(folder)
     return folder
+
+
+def _serve(folder: Path, output: TextIO, settings: Mapping[str, str]) -> None:
+    given = [f"--{name}={value}" for name, value in settings.items()]
+    _popen(output, "postgres", "-D", folder / "data", "-k", folder, *given)
 
 
 def _popen(output: TextIO, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:

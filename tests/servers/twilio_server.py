@@ -270,8 +270,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Http
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/_test/behave":
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+        elif self.path == "/_test/behave":
             asked = json.loads(body)
             self.server.twilio.behave(Behaviour(**asked["way"]), asked.get("to"))
             self._answer(200, {})

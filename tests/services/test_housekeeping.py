@@ -14,9 +14,10 @@ from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
 from drip.providers.smtp import Smtp
 from drip.providers.twilio import Twilio
-from drip.services.doing import finish_task
-from drip.services.housekeeping import SETTLE_AFTER, keep_house
-from drip.services.sending import LEASE, Sender
+from drip.services.housekeeping import keep_house
+from drip.services.sending import CLAIM_LEASE, LEASE, Sender
+from drip.services.settling import SETTLE_AFTER
+from drip.services.staff_tasks import finish_task
 from tests.servers.smtp_server import SmtpServer
 from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER, TwilioServer
 from tests.services.desk import DAY, HOUR, MINUTE, NOW, Desk, at
@@ -34,9 +35,9 @@ def _lost(desk: Desk) -> int:
 def test_what_a_dead_worker_had_claimed_goes_back(desk: Desk) -> None:
     id_ = desk.enroll().enrollment_id
     desk.sender.claim(NOW)
-    desk.keep_house(NOW + LEASE - timedelta(seconds=1))
+    desk.keep_house(NOW + CLAIM_LEASE - timedelta(seconds=1))
     assert desk.row(id_, "welcome").status is Status.CLAIMED
-    desk.keep_house(NOW + LEASE)
+    desk.keep_house(NOW + CLAIM_LEASE)
     welcome = desk.row(id_, "welcome")
     assert (welcome.status, welcome.lease_token) == (Status.SCHEDULED, None)
 
@@ -103,8 +104,8 @@ def test_while_the_provider_cannot_say_it_is_asked_ever_more_rarely(desk: Desk) 
     ]
     assert [each for each in times if each >= HOUR] == [
         2 * HOUR,
-        DAY + 3 * HOUR,
-        2 * DAY + 4 * HOUR,
+        DAY,
+        2 * DAY + HOUR,
     ]
 
 

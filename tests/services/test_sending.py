@@ -15,9 +15,9 @@ from drip.core.outgoing import Answer, Outgoing, Rejected, Retry, Unknown
 from drip.core.schedule import Channel
 from drip.errors import StoreError
 from drip.services import sending
-from drip.services.doing import finish_task
-from drip.services.sending import LEASE
-from drip.store import clinics, deliveries, enrollments, patients
+from drip.services.sending import CLAIM_LEASE, LEASE
+from drip.services.staff_tasks import finish_task
+from drip.store import answers, clinics, enrollments, patients
 from drip.store.engine import writing
 from drip.store.schema import Delivery
 from tests.services.desk import DAY, HOUR, MINUTE, NEW_YORK, NOW, Desk, at, said
@@ -37,7 +37,7 @@ def test_each_stage_leaves_the_delivery_where_the_next_one_finds_it(desk: Desk) 
     assert (welcome.status, welcome.lease_token, welcome.lease_until) == (
         Status.CLAIMED,
         claim.token,
-        NOW + LEASE,
+        NOW + CLAIM_LEASE,
     )
     prepared = sender.prepare(claim, NOW)
     welcome = desk.row(id_, "welcome")
@@ -378,19 +378,19 @@ def test_answers_are_kept_while_the_database_is_away(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = desk.enroll().enrollment_id
-    record = deliveries.record
+    record = answers.record
 
     def away(*_: object) -> None:
         raise StoreError("The database is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(deliveries, "record", away)
+        patched.setattr(answers, "record", away)
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
         assert desk.row(id_, "welcome").status is Status.SENDING
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
-    assert deliveries.record is record
+    assert answers.record is record
     desk.sender.tick(NOW + MINUTE)
     assert desk.row(id_, "welcome").status is Status.ACCEPTED
     assert desk.row(id_, "welcome", "email").status is Status.ACCEPTED

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
-from drip.store import deliveries, enrollments, patients
+from drip.store import claiming, deliveries, enrollments, patients
 from drip.store.engine import reading, writing
 from tests.store.conftest import Add, Start
 
@@ -24,7 +24,7 @@ def _claim_all(engine: Engine, now: datetime, token: str) -> list[int]:
     mine: list[int] = []
     while True:
         with writing(engine) as session:
-            claimed = deliveries.claim(session, now, limit=7, lease=LEASE, token=token)
+            claimed = claiming.claim(session, now, limit=7, lease=LEASE, token=token)
         if not claimed:
             return mine
         assert len(claimed) <= 7
@@ -48,9 +48,9 @@ def test_threads_never_claim_the_same_delivery(engine: Engine, add: Add, now: da
     ids = add([{"priority": number % 2} for number in range(HOW_MANY)])
     claims = _at_once(partial(_claim_all, engine, now, f"t{number}") for number in range(4))
     assert Counter(chain(*claims)) == Counter(ids)
-    with reading(engine) as session:
+    with writing(engine) as session:
         for number, mine in enumerate(claims):
-            held = deliveries.load_claimed(session, ids, f"t{number}", now)
+            held = deliveries.lock_claimed(session, ids, f"t{number}", now)
             assert {row.id for row in held} == set(mine)
 
 
@@ -79,12 +79,12 @@ def test_a_claim_skips_what_another_is_claiming(engine: Engine, add: Add, now: d
 
     def claim_too() -> None:
         with writing(engine) as session:
-            second.extend(deliveries.claim(session, now, limit=2, lease=LEASE, token="b"))
+            second.extend(claiming.claim(session, now, limit=2, lease=LEASE, token="b"))
         done.set()
 
     thread = threading.Thread(target=claim_too)
     with writing(engine) as session:
-        first = deliveries.claim(session, now, limit=2, lease=LEASE, token="a")
+        first = claiming.claim(session, now, limit=2, lease=LEASE, token="a")
         thread.start()
         # SQLite lets one in after the other, PostgreSQL both at once.
         assert done.wait(0.3 if engine.dialect.name == "sqlite" else 10) is (
@@ -119,15 +119,15 @@ def test_nothing_is_sent_after_a_stop(
     ids = add([{} for _ in phones])
     with writing(engine) as session:
         patients.ensure_addresses(session, clinic_id, [(Channel.SMS, p) for p in phones])
-        deliveries.claim(session, now, limit=len(ids), lease=LEASE, token="mine")
+        claiming.claim(session, now, limit=len(ids), lease=LEASE, token="mine")
     at_stop: dict[int, Status] = {}
 
     def send() -> list[int]:
         sent: list[int] = []
         for id_, phone in zip(ids, phones, strict=True):
             with writing(engine) as session:
-                (row,) = patients.lock_addresses(session, clinic_id, [(Channel.SMS, phone)])
-                if row.suppressed_at is None:
+                pair = (Channel.SMS, phone)
+                if patients.lock_addresses(session, clinic_id, [pair])[pair] is None:
                     sent += deliveries.mark_sending(session, [id_], "mine", now, LEASE)
         return sent
 
@@ -162,18 +162,16 @@ def test_a_stop_waits_for_who_is_sending_and_then_holds(
         stopped.set()
 
     with writing(engine) as session:
-        deliveries.claim(session, now, limit=2, lease=LEASE, token="mine")
+        claiming.claim(session, now, limit=2, lease=LEASE, token="mine")
     thread = threading.Thread(target=stop)
     with writing(engine) as session:
-        (row,) = patients.lock_addresses(session, clinic_id, [pair])
+        assert patients.lock_addresses(session, clinic_id, [pair]) == {pair: None}
         thread.start()
-        assert row.suppressed_at is None
         deliveries.mark_sending(session, ids[:1], "mine", now, LEASE)
         assert not stopped.wait(0.2), "the address is locked"
     thread.join(timeout=10)
     with writing(engine) as session:
-        (row,) = patients.lock_addresses(session, clinic_id, [pair])
-        assert row.suppressed_at == now
+        assert patients.lock_addresses(session, clinic_id, [pair]) == {pair: "stop"}
 
 
 def test_locks_on_many_addresses_in_any_order_do_not_block_for_ever(
@@ -198,7 +196,7 @@ def test_a_delivery_that_is_being_marked_is_not_rescued_too(
 ) -> None:
     ids = add([{} for _ in range(60)])
     with writing(engine) as session:
-        deliveries.claim(session, now, limit=60, lease=LEASE, token="mine")
+        claiming.claim(session, now, limit=60, lease=LEASE, token="mine")
     end = now + LEASE
 
     def mark() -> list[int]:

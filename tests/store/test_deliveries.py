@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from drip.core.delivery import HANDED_OVER, Reason, Status, sources_of
+from drip.core.delivery import Reason, Status
 from drip.core.schedule import Channel
-from drip.store import deliveries
-from drip.store.deliveries import Result
+from drip.store import answers, claiming, deliveries
+from drip.store.answers import Result
 from drip.store.engine import reading, writing
 from drip.store.schema import Delivery
 from tests.store.conftest import Add
@@ -23,7 +24,7 @@ def test_a_delivery_is_read_as_it_was_written(add: Add, look: Look, now: datetim
     (id_,) = add([{"step": "welcome", "reason": Reason.PAUSED, "status": Status.HELD}])
     row = look(id_)
     assert (row.step, row.status, row.reason) == ("welcome", Status.HELD, Reason.PAUSED)
-    assert (row.channel, row.occurrence, row.attempts, row.sender) == (Channel.SMS, 1, 0, "")
+    assert (row.channel, row.occurrence, row.attempts) == (Channel.SMS, 1, 0)
     assert row.due_at == now
     assert row.sent_at is None
 
@@ -43,10 +44,38 @@ def test_deliveries_are_listed_by_time(
             deliveries.of_enrollment(session, enrollment_id),
             deliveries.of_enrollment(session, enrollment_id, lock=True),
             deliveries.of_patient(session, patient_id),
-            deliveries.of_patients(session, [patient_id, patient_id + 1]),
         ):
             assert [row.id for row in rows] == [early, late]
-        assert deliveries.of_patients(session, []) == []
+
+
+def test_what_a_patient_gets_is_read_around_a_time_or_by_step(
+    engine: Engine, add: Add, patient_id: int, now: datetime
+) -> None:
+    day = timedelta(days=1)
+    add(
+        [
+            {"step": "sent", "status": Status.ACCEPTED, "due_at": now - 9 * day, "sent_at": now},
+            {
+                "step": "long-ago",
+                "status": Status.ACCEPTED,
+                "due_at": now - 9 * day,
+                "sent_at": now - 9 * day,
+            },
+            {"step": "soon", "status": Status.SCHEDULED, "due_at": now + MINUTE, "sent_at": None},
+            {"step": "later", "status": Status.HELD, "due_at": now + 9 * day, "sent_at": None},
+        ]
+    )
+
+    def steps(**only: Any) -> list[str]:
+        with reading(engine) as session:
+            found = deliveries.beside(session, [patient_id, patient_id + 1], **only)
+        assert found.keys() == {patient_id}
+        return [row.step for row in found[patient_id]]
+
+    around = (now - day, now + day)
+    assert steps() == ["sent", "long-ago", "soon", "later"]
+    assert steps(around=around) == ["sent", "soon"]
+    assert steps(around=around, steps=["later"]) == ["sent", "soon", "later"]
 
 
 # --- Claiming -----------------------------------------------------------------------------------
@@ -64,7 +93,7 @@ def test_what_is_due_is_claimed_essential_first_then_by_time(
         ]
     )
     with writing(engine) as session:
-        claimed = deliveries.claim(session, now, limit=10, lease=LEASE, token="mine")
+        claimed = claiming.claim(session, now, limit=10, lease=LEASE, token="mine")
     assert claimed == [older, younger, education]
     row = look(older)
     assert (row.status, row.lease_token, row.lease_until) == (Status.CLAIMED, "mine", now + LEASE)
@@ -75,9 +104,9 @@ def test_a_claim_takes_no_more_than_its_limit(engine: Engine, add: Add, now: dat
     essential = add([{"due_at": now - MINUTE} for _ in range(3)])
     education = add([{"priority": 1} for _ in range(3)])
     with writing(engine) as session:
-        first = deliveries.claim(session, now, limit=4, lease=LEASE, token="a")
-        second = deliveries.claim(session, now, limit=4, lease=LEASE, token="b")
-        third = deliveries.claim(session, now, limit=4, lease=LEASE, token="c")
+        first = claiming.claim(session, now, limit=4, lease=LEASE, token="a")
+        second = claiming.claim(session, now, limit=4, lease=LEASE, token="b")
+        third = claiming.claim(session, now, limit=4, lease=LEASE, token="c")
     assert first == [*essential, education[0]]
     assert second == education[1:]
     assert third == []
@@ -87,7 +116,7 @@ def test_a_claim_may_be_for_one_channel(engine: Engine, add: Add, now: datetime)
     text, email = add([{"channel": Channel.SMS}, {"channel": Channel.EMAIL}])
 
     def claim(channel: Channel) -> list[int]:
-        return deliveries.claim(session, now, limit=9, lease=LEASE, token="mine", channel=channel)
+        return claiming.claim(session, now, limit=9, lease=LEASE, token="mine", channel=channel)
 
     with writing(engine) as session:
         assert claim(Channel.SMS) == [text]
@@ -101,7 +130,7 @@ def test_only_scheduled_deliveries_are_claimed(
 ) -> None:
     add([{"status": status}])
     with writing(engine) as session:
-        assert deliveries.claim(session, now, limit=9, lease=LEASE, token="mine") == []
+        assert claiming.claim(session, now, limit=9, lease=LEASE, token="mine") == []
 
 
 # --- Under a lease ------------------------------------------------------------------------------
@@ -112,18 +141,18 @@ def claimed(engine: Engine, add: Add, now: datetime) -> list[int]:
     """Three deliveries under the token `mine`."""
     add([{}, {}, {}])
     with writing(engine) as session:
-        return deliveries.claim(session, now, limit=3, lease=LEASE, token="mine")
+        return claiming.claim(session, now, limit=3, lease=LEASE, token="mine")
 
 
 def test_claimed_deliveries_are_loaded_in_the_order_of_the_claim(
     engine: Engine, claimed: list[int], now: datetime
 ) -> None:
-    with reading(engine) as session:
-        rows = deliveries.load_claimed(session, reversed(claimed), "mine", now)
+    with writing(engine) as session:
+        rows = deliveries.lock_claimed(session, reversed(claimed), "mine", now)
         assert [row.id for row in rows] == claimed
-        assert deliveries.load_claimed(session, claimed, "another", now) == []
-        assert deliveries.load_claimed(session, claimed, "mine", now + LEASE) == []
-        assert deliveries.load_claimed(session, [], "mine", now) == []
+        assert deliveries.lock_claimed(session, claimed, "another", now) == []
+        assert deliveries.lock_claimed(session, claimed, "mine", now + LEASE) == []
+        assert deliveries.lock_claimed(session, [], "mine", now) == []
 
 
 def test_sending_is_marked_with_the_attempt_and_its_time(
@@ -145,9 +174,9 @@ def test_the_time_of_sending_is_that_of_the_last_hand_over(
     id_, again = claimed[0], now + timedelta(hours=1)
     with writing(engine) as session:
         deliveries.mark_sending(session, [id_], "mine", now, LEASE)
-        retry = Result(id_, Status.SCHEDULED, due_at=again, reason=Reason.RETRYING)
-        deliveries.record(session, [retry], now)
-        deliveries.claim(session, again, limit=1, lease=LEASE, token="next")
+        retry = Result(id_, 1, Status.SCHEDULED, due_at=again, reason=Reason.RETRYING)
+        answers.record(session, [retry], now)
+        claiming.claim(session, again, limit=1, lease=LEASE, token="next")
         deliveries.mark_sending(session, [id_], "next", again, LEASE)
     assert (look(id_).sent_at, look(id_).attempts) == (again, 2)
 
@@ -174,7 +203,7 @@ def test_what_is_given_back_may_be_claimed_by_another(
         assert deliveries.give_back(session, claimed, "mine", now) == set(claimed)
     assert look(claimed[0]).lease_token is None
     with writing(engine) as session:
-        again = deliveries.claim(session, now, limit=9, lease=LEASE, token="next")
+        again = claiming.claim(session, now, limit=9, lease=LEASE, token="next")
     assert again == claimed
 
 
@@ -212,90 +241,6 @@ def test_a_claimed_delivery_is_put_off(
     row = look(id_)
     assert (row.status, row.due_at, row.planned_at) == (Status.SCHEDULED, later, now)
     assert (row.reason, row.lease_until) == (Reason.CROWDED, None)
-
-
-# --- Recording ----------------------------------------------------------------------------------
-
-
-def test_answers_of_every_kind_are_recorded_at_once(
-    engine: Engine, add: Add, look: Look, now: datetime
-) -> None:
-    taken, busy, refused, silent = add([{"status": Status.SENDING, "lease_until": now}] * 4)
-    later = now + timedelta(minutes=2)
-    results = [
-        Result(taken, Status.ACCEPTED, "twilio", "SM1"),
-        Result(busy, Status.SCHEDULED, "twilio", due_at=later, reason=Reason.RETRYING),
-        Result(refused, Status.FAILED, "twilio", reason=Reason.GAVE_UP),
-        Result(silent, Status.UNKNOWN, "twilio"),
-    ]
-    with writing(engine) as session:
-        moved = deliveries.record(session, results, now)
-    assert moved == {taken, busy, refused, silent}
-    row = look(taken)
-    assert (row.status, row.provider, row.provider_id) == (Status.ACCEPTED, "twilio", "SM1")
-    row = look(busy)
-    assert (row.status, row.due_at, row.reason) == (Status.SCHEDULED, later, Reason.RETRYING)
-    row = look(refused)
-    assert (row.status, row.reason) == (Status.FAILED, Reason.GAVE_UP)
-    row = look(silent)
-    assert (row.status, row.lease_until) == (Status.UNKNOWN, None)
-
-
-@pytest.mark.parametrize("after", sorted(HANDED_OVER - {Status.SENDING} | {Status.SCHEDULED}))
-def test_an_answer_moves_only_what_it_may(
-    engine: Engine, add: Add, now: datetime, after: Status
-) -> None:
-    ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
-    results = [Result(id_, after, due_at=now) for id_ in ids.values()]
-    with writing(engine) as session:
-        moved = deliveries.record(session, results, now)
-    assert moved == {ids[before] for before in sources_of(after) & HANDED_OVER}
-
-
-def test_an_answer_that_comes_after_the_rescue_is_kept(
-    engine: Engine, claimed: list[int], look: Look, now: datetime
-) -> None:
-    id_, late = claimed[0], now + 2 * LEASE
-    with writing(engine) as session:
-        deliveries.mark_sending(session, [id_], "mine", now, LEASE)
-    with writing(engine) as session:
-        assert deliveries.rescue(session, late).unknown == [id_]
-    with writing(engine) as session:
-        answer = Result(id_, Status.ACCEPTED, "twilio", "SM1")
-        assert deliveries.record(session, [answer], late) == {id_}
-    assert (look(id_).status, look(id_).provider_id) == (Status.ACCEPTED, "SM1")
-
-
-def test_a_receipt_that_came_first_is_not_undone(
-    engine: Engine, add: Add, look: Look, now: datetime
-) -> None:
-    (id_,) = add([{"status": Status.SENDING}])
-    with writing(engine) as session:
-        assert deliveries.record(session, [Result(id_, Status.DELIVERED)], now) == {id_}
-        late = Result(id_, Status.ACCEPTED, "twilio", "SM1")
-        assert deliveries.record(session, [late], now) == set()
-    assert look(id_).status is Status.DELIVERED
-
-
-def test_a_receipt_keeps_what_is_known_of_the_provider(
-    engine: Engine, add: Add, look: Look, now: datetime
-) -> None:
-    (id_,) = add([{"status": Status.ACCEPTED, "provider_id": "SM1"}])
-    with writing(engine) as session:
-        deliveries.record(session, [Result(id_, Status.DELIVERED)], now)
-    assert look(id_).provider_id == "SM1"
-
-
-def test_a_retry_needs_a_time(engine: Engine, add: Add, now: datetime) -> None:
-    (id_,) = add([{"status": Status.SENDING}])
-    with writing(engine) as session, pytest.raises(ValueError, match="needs a due_at"):
-        deliveries.record(session, [Result(id_, Status.SCHEDULED)], now)
-
-
-def test_recording_nothing_does_nothing(engine: Engine, now: datetime) -> None:
-    with writing(engine) as session:
-        assert deliveries.record(session, [], now) == set()
-        assert deliveries.replan(session, [], now) == set()
 
 
 # --- Keeping house ------------------------------------------------------------------------------
@@ -379,8 +324,7 @@ def test_the_next_due_time_is_that_of_scheduled_deliveries(
     engine: Engine, add: Add, now: datetime
 ) -> None:
     with reading(engine) as session:
-        assert deliveries.next_due_at(session) is None
-        assert deliveries.oldest_due(session, now) is None
+        assert claiming.next_due_at(session) is None
     add(
         [
             {"status": Status.CLAIMED, "due_at": now - 5 * MINUTE},
@@ -389,6 +333,4 @@ def test_the_next_due_time_is_that_of_scheduled_deliveries(
         ]
     )
     with reading(engine) as session:
-        assert deliveries.next_due_at(session) == now + 2 * MINUTE
-        assert deliveries.oldest_due(session, now) is None
-        assert deliveries.oldest_due(session, now + 3 * MINUTE) == now + 2 * MINUTE
+        assert claiming.next_due_at(session) == now + 2 * MINUTE

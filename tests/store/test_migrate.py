@@ -1,18 +1,23 @@
 """The tables come into being, stay, and are the same by every way that leads to them."""
 
+import json
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from drip.errors import StoreError
 from drip.store import clinics
 from drip.store.engine import open_engine, reading, writing
-from drip.store.migrate import HEAD, alembic_config, is_current, run_migrations, upgrade
+from drip.store.migrate import HEAD, LOCK, alembic_config, is_current, run_migrations, upgrade
 from drip.store.schema import Row
 from tests.store.conftest import Start
 
@@ -91,11 +96,50 @@ def test_indexes_on_postgresql_are_the_same_in_models_and_migrations(
     engine.dispose()
 
 
-def test_several_processes_may_upgrade_a_new_database_at_once(empty_url: str, start: Start) -> None:
-    starting = [start("upgrade.py", empty_url) for _ in range(4)]
-    said = [process.communicate(timeout=120)[1] for process in starting]
-    assert said == [""] * 4
-    assert [process.returncode for process in starting] == [0] * 4
+def test_six_starters_at_once_find_one_schema_and_all_end_well(
+    empty_url: str, tmp_path: Path
+) -> None:
+    """As containers and services do it: each runs the command before it starts."""
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("DRIP_")}
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-m", "drip", "init", "--database-only", "--json"],
+            cwd=tmp_path,
+            env=environment | {"DRIP_DATABASE_URL": empty_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    said = [process.communicate(timeout=120) for process in starting]
+    assert [process.returncode for process in starting] == [0] * 6, said
+    assert [complaint for _, complaint in said] == [""] * 6
+    assert any(json.loads(out)["database_changed"] for out, _ in said)
+    assert not (tmp_path / "clinic.yaml").exists()
+    assert not (tmp_path / ".env").exists()
+    engine = open_engine(empty_url)
+    names = {*Row.metadata.tables, "alembic_version"}
+    with engine.connect() as connection:
+        assert set(inspect(connection).get_table_names()) == names
+        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [HEAD]
+    engine.dispose()
+
+
+def test_a_starter_waits_for_another_one_that_is_at_it(empty_postgresql: str, start: Start) -> None:
+    engine = open_engine(empty_postgresql)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with writing(engine) as session:
+        session.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        second = start("upgrade.py", empty_postgresql)
+        while second.poll() is None and not session.scalar(waiting):
+            time.sleep(0.02)
+        assert second.poll() is None
+        assert not inspect(session.connection()).get_table_names()
+    assert second.communicate(timeout=120)[1] == ""
+    assert second.returncode == 0
+    assert is_current(engine)
+    engine.dispose()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_url: str) -> None:

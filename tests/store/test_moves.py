@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
-from drip.store import deliveries
+from drip.store import claiming, deliveries
 from drip.store.deliveries import PLANNABLE
 from drip.store.engine import writing
 from drip.store.moves import DELIVERIES, moving
@@ -86,7 +86,7 @@ def test_replanning_takes_a_claimed_delivery_from_its_worker(
 ) -> None:
     (id_,) = add([{}])
     with writing(engine) as session:
-        deliveries.claim(session, now, limit=1, lease=LEASE, token="mine")
+        claiming.claim(session, now, limit=1, lease=LEASE, token="mine")
     with writing(engine) as session:
         row = {"id": id_, "status": Status.SCHEDULED, "due_at": now + MINUTE}
         assert deliveries.replan(session, [row], now) == {id_}

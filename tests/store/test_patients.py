@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import StatementError
 
 from drip.core.schedule import Channel
 from drip.store import patients
 from drip.store.engine import reading, writing
-from drip.store.schema import Patient
+from drip.store.schema import Address, Patient
 
 PHONE = (Channel.SMS, "+12125550101")
 EMAIL = (Channel.EMAIL, "ada@example.com")
@@ -134,21 +134,21 @@ def test_an_address_has_one_row(engine: Engine, clinic_id: int) -> None:
         patients.ensure_addresses(session, clinic_id, [PHONE, EMAIL, PHONE])
         patients.ensure_addresses(session, clinic_id, [EMAIL])
         patients.ensure_addresses(session, clinic_id, [])
-        rows = patients.lock_addresses(session, clinic_id, [PHONE, EMAIL])
-    assert [(row.channel, row.address, row.suppressed_at) for row in rows] == [
-        (*EMAIL, None),
-        (*PHONE, None),
-    ]
+        stand = patients.lock_addresses(session, clinic_id, [PHONE, EMAIL])
+        assert session.scalar(select(func.count()).select_from(Address)) == 2
+    assert list(stand.items()) == [(EMAIL, None), (PHONE, None)]
 
 
 def test_locking_an_address_that_has_no_row_makes_one(engine: Engine, clinic_id: int) -> None:
     with writing(engine) as session:
-        (first,) = patients.lock_addresses(session, clinic_id, [PHONE])
-        assert patients.lock_addresses(session, clinic_id, []) == []
+        assert patients.lock_addresses(session, clinic_id, [PHONE]) == {PHONE: None}
+        assert patients.lock_addresses(session, clinic_id, []) == {}
+        (first,) = session.scalars(select(Address.id))
     with writing(engine) as session:
-        rows = patients.lock_addresses(session, clinic_id, [PHONE, EMAIL])
-    assert len(rows) == 2
-    assert first.id in {row.id for row in rows}
+        assert patients.lock_addresses(session, clinic_id, [PHONE, EMAIL]).keys() == {PHONE, EMAIL}
+        ids = set(session.scalars(select(Address.id)))
+    assert len(ids) == 2
+    assert first in ids
 
 
 def test_the_first_reason_of_a_suppression_stays(
@@ -158,8 +158,8 @@ def test_the_first_reason_of_a_suppression_stays(
     with writing(engine) as session:
         assert patients.suppress(session, clinic_id, *PHONE, "stop", now)
         assert not patients.suppress(session, clinic_id, *PHONE, "21610", later)
-        (row,) = patients.lock_addresses(session, clinic_id, [PHONE])
-    assert (row.suppressed_at, row.suppressed_because) == (now, "stop")
+        assert patients.lock_addresses(session, clinic_id, [PHONE]) == {PHONE: "stop"}
+        assert session.scalar(select(Address.suppressed_at)) == now
 
 
 def test_suppressed_addresses_are_told_with_their_reason(

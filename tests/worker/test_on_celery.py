@@ -41,6 +41,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture
 def clinic_folder(tmp_path: Path) -> Path:
     text = SAMPLE.read_text().replace('send_window: "09:00-20:00"', 'send_window: "00:00-24:00"')
+    text = text.replace("sender: long-code", "sender: messaging-service\n  rate: 100000")
     (tmp_path / "clinic.yaml").write_text(text)
     return tmp_path
 

@@ -3,7 +3,7 @@
 import sys
 from datetime import datetime, timedelta
 
-from drip.store import deliveries
+from drip.store import claiming
 from drip.store.engine import open_engine, writing
 
 url, now, token = sys.argv[1], datetime.fromisoformat(sys.argv[2]), sys.argv[3]
@@ -12,7 +12,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 while True:
     with writing(engine) as session:
-        claimed = deliveries.claim(session, now, limit=7, lease=timedelta(minutes=5), token=token)
+        claimed = claiming.claim(session, now, limit=7, lease=timedelta(minutes=5), token=token)
     if not claimed:
         break
     print(*claimed)

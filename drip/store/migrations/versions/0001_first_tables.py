@@ -127,7 +127,6 @@ def upgrade() -> None:
         sa.Column("occurrence", sa.Integer(), nullable=False),
         sa.Column("weight", WORD, nullable=False),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("status", WORD, nullable=False),
         sa.Column("reason", WORD, nullable=True),
         sa.Column("planned_at", INSTANT, nullable=False),
@@ -158,12 +157,16 @@ def upgrade() -> None:
         ),
     )
     _create_partial_index(
-        "deliveries_due", "deliveries", ["priority", "due_at", "id"], "status = 'scheduled'"
+        "deliveries_due",
+        "deliveries",
+        ["clinic_id", "channel", "priority", "due_at", "id"],
+        "status = 'scheduled'",
     )
     _create_partial_index(
         "deliveries_leased", "deliveries", ["lease_until"], "status IN ('claimed', 'sending')"
     )
     op.create_index("deliveries_patient_id", "deliveries", ["patient_id"])
+    _create_partial_index("deliveries_held", "deliveries", ["clinic_id"], "status = 'held'")
     _create_partial_index("deliveries_unknown", "deliveries", ["updated_at"], "status = 'unknown'")
     _create_partial_index(
         "deliveries_until", "deliveries", ["until"], "status IN ('scheduled', 'held')"
@@ -175,6 +178,7 @@ def upgrade() -> None:
         sa.Column("delivery_id", INTEGER, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
@@ -188,6 +192,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name="attempts_delivery_id_fk"),
         sa.UniqueConstraint("delivery_id", "number", name="attempts_delivery_id_number_key"),
     )
+    op.create_index("attempts_clinic_id_finished_at", "attempts", ["clinic_id", "finished_at"])
     op.create_table(
         "tasks",
         sa.Column("id", INTEGER, nullable=False),

@@ -25,7 +25,7 @@ _CALLED = {Channel.SMS: "text", Channel.EMAIL: "email"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class SendTest:
     """What is to be sent to whom: a step of a schedule, on the channel that the address has.
 
     `channel` is given where a step is to be seen on a channel that it does not use.
@@ -38,24 +38,26 @@ class Trial:
     channel: Channel | None = None
 
 
-def make_trial(content: ContentDir, clinic: Clinic, trial: Trial, now: datetime) -> Outgoing:
+def make_test_message(
+    content: ContentDir, clinic: Clinic, wanted: SendTest, now: datetime
+) -> Outgoing:
     """The message of a step as the sample patient would get it, for one's own address.
 
     It says of today and tomorrow what it will say when it is due. Raises NotFound for a step
     that is not there, InvalidInput for an address or a language that is not one, ContentError
     where the message is broken. `now` is UTC.
     """
-    schedule = load_schedule(content, trial.schedule)
-    step = _step(schedule, trial.step)
-    address, channel = _address(trial, clinic)
-    if trial.channel is None and channel not in step.channels:
+    schedule = load_schedule(content, wanted.schedule)
+    step = _step(schedule, wanted.step)
+    address, channel = _address(wanted, clinic)
+    if wanted.channel is None and channel not in step.channels:
         said, other = _CALLED[channel], _CALLED[step.channels[0]]
         raise InvalidInput(
             f"{step.name} goes out by {other} only: give an address for that, or add "
             f"--channel {channel} to see its {said} all the same."
         )
-    wanted = (trial.language or clinic.language).lower()
-    language = one_of("language", wanted, content.languages())
+    asked = (wanted.language or clinic.language).lower()
+    language = one_of("language", asked, content.languages())
     facts = at_its_time(ordinary(clinic, language, _soon(clinic, now)), step)
     renderer = Renderer(content)
     make = renderer.sms if channel is Channel.SMS else renderer.email
@@ -91,10 +93,10 @@ def _step(schedule: Schedule, name: str) -> Step:
     return steps[name]
 
 
-def _address(trial: Trial, clinic: Clinic) -> tuple[str, Channel]:
-    channel = Channel.EMAIL if "@" in trial.to else Channel.SMS
-    if trial.channel not in (None, channel):
-        raise InvalidInput(f"{trial.to!r} is no address for --channel {trial.channel}.")
+def _address(wanted: SendTest, clinic: Clinic) -> tuple[str, Channel]:
+    channel = Channel.EMAIL if "@" in wanted.to else Channel.SMS
+    if wanted.channel not in (None, channel):
+        raise InvalidInput(f"{wanted.to!r} is no address for --channel {wanted.channel}.")
     if channel is Channel.EMAIL:
-        return read_email(trial.to), channel
-    return read_phone(trial.to, clinic.country), channel
+        return read_email(wanted.to), channel
+    return read_phone(wanted.to, clinic.country), channel

@@ -1,0 +1,155 @@
+"""Claims: who may send what is due, a fair share of it for every clinic.
+
+A line is what one clinic has waiting on one channel. A claim looks at the heads of the lines
+only, by the index `deliveries_due`, and so costs the same however much waits for next year.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from drip.core.delivery import Priority, Status
+from drip.core.schedule import Channel
+from drip.store.moves import DELIVERIES, moving, stands
+from drip.store.schema import Clinic
+
+_C = DELIVERIES.c
+
+
+class Line(NamedTuple):
+    """What one clinic has waiting on one channel."""
+
+    clinic_id: int
+    channel: Channel
+
+
+Heads = Mapping[Line, Mapping[Priority, datetime]]
+"""For every line that is not empty, the time (UTC) at which the first of each priority is due."""
+
+Room = Callable[[Collection[Line]], Mapping[Line, int]]
+"""How many may be claimed of these lines now; one that is not named has no limit."""
+
+
+def _no_limit(_lines: Collection[Line]) -> Mapping[Line, int]:
+    return {}
+
+
+def claim(
+    session: Session,
+    now: datetime,
+    *,
+    limit: int,
+    lease: timedelta,
+    token: str,
+    channel: Channel | None = None,
+    room: Room = _no_limit,
+) -> list[int]:
+    """Take up to `limit` due deliveries until `now + lease`, and give their ids.
+
+    The more important priority goes first, whosesoever it is. Within one, the lines share what
+    there is room for: what a short line leaves goes to the longer ones, and each second
+    another line begins. No two claims get the same row.
+    """
+    heads = heads_of_lines(session, None if channel is None else [channel])
+    due = {line: [p for p, at in head.items() if at <= now] for line, head in heads.items()}
+    left = dict(room([line for line, priorities in due.items() if priorities]))
+    claimed: list[int] = []
+    for priority in Priority:
+        lines = _in_turn([line for line, priorities in due.items() if priority in priorities], now)
+        while lines and len(claimed) < limit:
+            share = max(1, (limit - len(claimed)) // len(lines))
+            longer = []
+            for line in lines:
+                most = min(share, limit - len(claimed), left.get(line, limit))
+                ids = _take(session, line, priority, most, now, lease, token) if most > 0 else []
+                claimed += ids
+                left[line] = left.get(line, limit) - len(ids)
+                if ids and len(ids) == most:
+                    longer.append(line)
+            lines = longer
+    return claimed
+
+
+def heads_of_lines(session: Session, channels: Sequence[Channel] | None = None) -> Heads:
+    """When the first of each line is due, by priority, also if that is past."""
+    places = [(channel, priority) for channel in channels or Channel for priority in Priority]
+    query = select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
+    found: dict[Line, dict[Priority, datetime]] = {}
+    for clinic_id, *times in session.execute(query):
+        for (channel, priority), due_at in zip(places, times, strict=True):
+            if due_at is not None:
+                found.setdefault(Line(clinic_id, channel), {})[priority] = due_at
+    return found
+
+
+def next_due_at(session: Session) -> datetime | None:
+    """When the next delivery is due, also if that is past; None if none is scheduled."""
+    heads = heads_of_lines(session).values()
+    return min((due_at for head in heads for due_at in head.values()), default=None)
+
+
+def claimed_now(session: Session, now: datetime) -> dict[Line, int]:
+    """How many of each line are claimed, and not yet being handed over."""
+    query = (
+        select(_C.clinic_id, _C.channel, func.count())
+        .where(stands(Status.CLAIMED, Status.SENDING), _C.lease_until > now)
+        .where(stands(Status.CLAIMED))
+        .group_by(_C.clinic_id, _C.channel)
+    )
+    return {Line(clinic_id, channel): n for clinic_id, channel, n in session.execute(query)}
+
+
+def _head(channel: Channel, priority: Priority) -> Select[tuple[datetime]]:
+    return (
+        select(_C.due_at)
+        .where(
+            _C.clinic_id == Clinic.id,
+            _C.channel == channel,
+            _C.priority == priority,
+            stands(Status.SCHEDULED),
+        )
+        .order_by(_C.due_at)
+        .limit(1)
+        .correlate(Clinic)
+    )
+
+
+def _in_turn(lines: list[Line], now: datetime) -> list[Line]:
+    """The lines, each second beginning with another."""
+    first = int(now.timestamp()) % len(lines) if lines else 0
+    return lines[first:] + lines[:first]
+
+
+def _take(
+    session: Session,
+    line: Line,
+    priority: Priority,
+    most: int,
+    now: datetime,
+    lease: timedelta,
+    token: str,
+) -> list[int]:
+    """Claim the first `most` that are due of a line and priority."""
+    due = (
+        select(_C.id)
+        .where(
+            _C.clinic_id == line.clinic_id,
+            _C.channel == line.channel,
+            _C.priority == priority,
+            stands(Status.SCHEDULED),
+            _C.due_at <= now,
+        )
+        .order_by(_C.due_at, _C.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    # As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
+    statement = (
+        moving(Status.CLAIMED, now, lease_token=token, lease_until=now + lease)
+        .where(_C.id.in_(select(due.cte("due").c.id)))
+        .returning(_C.due_at, _C.id)
+    )
+    return [row.id for row in sorted(session.execute(statement))]

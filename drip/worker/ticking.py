@@ -1,0 +1,70 @@
+"""A tick: what is due is claimed and handed on, and it is said when to look again."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from drip.core.schedule import Channel
+from drip.services.sending import Claim, Sender
+from drip.store import claiming
+from drip.store.engine import reading
+
+TICK = 1.0
+"""Seconds between two looks for what is due; sooner only where a tick asks for it."""
+
+BATCH = 500
+"""Deliveries that are handed to a worker together."""
+
+BACKLOG = 4000
+"""Deliveries of a channel that may wait for a worker: what workers do well within a lease."""
+
+_MORE_WAITS = 0.05
+_WORKERS_ARE_BUSY = 0.1
+_PACE_IS_SHORT = 0.2
+
+HandOn = Callable[[Channel, Claim], None]
+
+
+def tick(sender: Sender, hand_on: HandOn, now: datetime) -> float | None:
+    """Claim what is due on each channel and hand it on in batches.
+
+    What cannot be handed on is given back. Gives in how many seconds there is something to do
+    before the next regular tick; None if there is not. `now` is UTC.
+    """
+    with reading(sender.engine) as session:
+        waiting = claiming.claimed_now(session, now)
+    soon = [_claim(sender, channel, _sum(waiting, channel), hand_on, now) for channel in Channel]
+    if (due_in := _seconds_to_next(sender, now)) is not None:
+        soon.append(due_in)
+    return min((seconds for seconds in soon if seconds is not None), default=None)
+
+
+def _claim(
+    sender: Sender, channel: Channel, waiting: int, hand_on: HandOn, now: datetime
+) -> float | None:
+    most = BACKLOG - waiting
+    if most <= 0:
+        return _WORKERS_ARE_BUSY
+    claim = sender.claim(now, channel, most)
+    for start in range(0, len(claim.ids), BATCH):
+        try:
+            hand_on(channel, Claim(claim.token, claim.ids[start : start + BATCH]))
+        except Exception:
+            sender.give_back(Claim(claim.token, claim.ids[start:]), now)
+            raise
+    return _MORE_WAITS if len(claim.ids) == most else None
+
+
+def _seconds_to_next(sender: Sender, now: datetime) -> float | None:
+    """When the next delivery is due, if before the next tick; what is due already has to wait."""
+    with reading(sender.engine) as session:
+        due_at = claiming.next_due_at(session)
+    if due_at is None:
+        return None
+    seconds = (due_at - now).total_seconds()
+    if seconds <= 0:
+        return _PACE_IS_SHORT
+    return seconds if seconds < TICK else None
+
+
+def _sum(waiting: dict[claiming.Line, int], channel: Channel) -> int:
+    return sum(count for line, count in waiting.items() if line.channel is channel)

@@ -1,0 +1,67 @@
+"""The Twilio-shaped server as a process of its own, which outlives whatever it is tested with."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from dataclasses import asdict
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from tests.servers.twilio_server import Behaviour
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Text(NamedTuple):
+    """A text that was accepted; `at` is UTC, to the second."""
+
+    sid: str
+    to: str
+    body: str
+    at: datetime
+
+
+class TwilioProcess:
+    """Keeps each text that it accepts in a file before it answers."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+
+    def __enter__(self) -> Self:
+        self._state.touch()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.servers.twilio_server", "--state", self._state],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def behave(self, way: Behaviour, to: str | None = None) -> None:
+        """Treat texts to this number, or all others, in this way from now on."""
+        asked = json.dumps({"way": asdict(way), "to": to}).encode()
+        with urllib.request.urlopen(f"{self.url}/_test/behave", asked, timeout=10):
+            """It answers when it has understood."""
+
+    @property
+    def count(self) -> int:
+        """How many texts it has accepted."""
+        return self._state.read_bytes().count(b"\n")
+
+    @property
+    def texts(self) -> list[Text]:
+        """The texts that it has accepted, oldest first."""
+        kept = [json.loads(line) for line in self._state.read_text().splitlines()]
+        return [
+            Text(one["sid"], one["to"], one["body"], parsedate_to_datetime(one["date_created"]))
+            for one in kept
+        ]
