@@ -20,7 +20,7 @@ from drip.core.outgoing import Accepted, NotSent, Settlement, Unknown, Unsettled
 from drip.providers.twilio_codes import meaning_of
 from drip.providers.twilio_http import NoAnswerError, NotSentError
 
-_CLOCKS_DIFFER = timedelta(minutes=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _LATEST = timedelta(hours=1)
 _SURE_AFTER = timedelta(minutes=2)
 _DAY = timedelta(days=1)
@@ -44,7 +44,7 @@ def settle_all(
     """Settle the attempts of a batch: one look into the list for each number.
 
     `sender` is the From number if there is one; `over` maps a function over the numbers, in
-    order, perhaps at the same time. A message that was made from a minute before the attempt
+    order, perhaps at the same time. A message that was made from five minutes before the attempt
     to an hour after it with the same words is the attempt's, and of one attempt only. NotSent
     is said only once an attempt is two minutes old.
     """

@@ -77,6 +77,7 @@ class Batch:
         remembered: Remembered,
     ) -> None:
         self._session = session
+        self._all: dict[int, list[Beside]] | None = None
         self.patients = deliveries.patients_of_claimed(session, ids, token, now)
         self._stopped = _lock_addresses(session, self.patients.values())
         self.rows = deliveries.lock_claimed(session, ids, token, now)
@@ -93,8 +94,10 @@ class Batch:
         return self._around.get(patient_id, [])
 
     def all_of(self, patient_id: int) -> list[Beside]:
-        """Everything that a patient gets or got."""
-        return deliveries.beside(self._session, [patient_id]).get(patient_id, [])
+        """Everything that a patient gets or got; read for the whole batch when first asked."""
+        if self._all is None:
+            self._all = deliveries.beside(self._session, self.patients)
+        return self._all.get(patient_id, [])
 
     def reach(self, patient: Patient) -> dict[Channel, Reason | None]:
         """For every channel why the patient cannot be reached on it now."""

@@ -39,7 +39,7 @@ from drip.services.remembered import UNREADABLE, Remembered
 from drip.services.scope import scope_of
 from drip.services.stopping import cut_off
 from drip.store import attempts, claiming, deliveries
-from drip.store.claiming import Line, Room
+from drip.store.claiming import Line, Look, Room
 from drip.store.engine import writing
 from drip.store.schema import Delivery
 
@@ -85,7 +85,7 @@ class Sender:
     content: ContentDir
     providers: Providers
     pace: Pace = field(default_factory=LocalPace)
-    batch: int = 100
+    batch: int = 200
     lanes: int = 2
     jitter: random.Random = field(default_factory=random.Random)
     renderer: Renderer = field(init=False)
@@ -146,11 +146,16 @@ class Sender:
                 self.set_right(each.delivery, now)
 
     def claim(
-        self, now: datetime, channel: Channel | None = None, most: int | None = None
+        self,
+        now: datetime,
+        channel: Channel | None = None,
+        most: int | None = None,
+        seen: Look | None = None,
     ) -> Claim:
         """Take a lease on what is due, on one channel or all: a batch, or up to `most`.
 
-        No more of a clinic's texts than its sender's pace has room for.
+        No more of a clinic's texts than its sender's pace has room for. `seen` is a look of
+        just before, which spares another.
         """
         token = secrets.token_hex(8)
         with writing(self.engine) as session:
@@ -162,6 +167,7 @@ class Sender:
                 token=token,
                 channel=channel,
                 room=self._room(session, now),
+                seen=seen,
             )
         if channel is not None:
             metrics.claimed(channel, len(ids))
@@ -243,15 +249,14 @@ class Sender:
         return self._threads
 
     def _room(self, session: Session, now: datetime) -> Room:
-        def room(lines: Collection[Line]) -> dict[Line, int]:
+        def room(lines: Collection[Line], claimed: Mapping[Line, int]) -> dict[Line, int]:
             texts = [line for line in lines if line.channel is Channel.SMS]
             clinics = self.remembered.clinics(session, {line.clinic_id for line in texts})
-            # What is claimed has not taken its tokens yet.
-            claimed = claiming.claimed_now(session, now) if texts else {}
             found = {}
             for line in texts:
                 if (clinic := clinics.get(line.clinic_id)) is not None:
                     left = self.pace.left(_bucket(clinic), clinic.texts.rate, now)
+                    # What is claimed has not taken its tokens yet.
                     found[line] = max(left - claimed.get(line, 0), 0)
             return found
 

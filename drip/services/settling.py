@@ -106,9 +106,7 @@ def _ask(provider: Provider, lost: Sequence[Lost], now: datetime) -> list[Settle
 
 def _unsettled(row: Delivery, attempt: Attempt) -> Unsettled:
     body = attempt.body if row.channel is Channel.SMS else None
-    return Unsettled(
-        row.id, attempt.id, attempt.address, body, attempt.started_at, attempt.sender
-    )
+    return Unsettled(row.id, attempt.id, attempt.address, body, attempt.started_at, attempt.sender)
 
 
 def _write(

@@ -29,12 +29,38 @@ class Line(NamedTuple):
 Heads = Mapping[Line, Mapping[Priority, datetime]]
 """For every line that is not empty, the time (UTC) at which the first of each priority is due."""
 
-Room = Callable[[Collection[Line]], Mapping[Line, int]]
-"""How many may be claimed of these lines now; one that is not named has no limit."""
+
+class Look(NamedTuple):
+    """What there is to claim: the heads of the lines, and how many of each are claimed already."""
+
+    heads: Heads
+    claimed: Mapping[Line, int]
+
+    def due(self, now: datetime) -> dict[Line, list[Priority]]:
+        """The lines with something due, and at which priorities."""
+        due = {
+            line: [p for p, at in head.items() if at <= now] for line, head in self.heads.items()
+        }
+        return {line: priorities for line, priorities in due.items() if priorities}
+
+    def next_due_at(self) -> datetime | None:
+        """When the next delivery is due, also if that is past; None if none is scheduled."""
+        return min((at for head in self.heads.values() for at in head.values()), default=None)
 
 
-def _no_limit(_lines: Collection[Line]) -> Mapping[Line, int]:
+Room = Callable[[Collection[Line], Mapping[Line, int]], Mapping[Line, int]]
+"""How many may be claimed of these lines, when so many of each are claimed already; one that is
+not named has no limit."""
+
+
+def _no_limit(_lines: Collection[Line], _claimed: Mapping[Line, int]) -> Mapping[Line, int]:
     return {}
+
+
+def look(session: Session, now: datetime, channel: Channel | None = None) -> Look:
+    """Look at all lines, or those of one channel."""
+    channels = [*Channel] if channel is None else [channel]
+    return Look(heads_of_lines(session, channels), claimed_now(session, now))
 
 
 def claim(
@@ -46,16 +72,17 @@ def claim(
     token: str,
     channel: Channel | None = None,
     room: Room = _no_limit,
+    seen: Look | None = None,
 ) -> list[int]:
     """Take up to `limit` due deliveries until `now + lease`, and give their ids.
 
     The more important priority goes first, whosesoever it is. Within one, the lines share what
     there is room for: what a short line leaves goes to the longer ones, and each second
-    another line begins. No two claims get the same row.
+    another line begins. No two claims get the same row. `seen` is a look of just before.
     """
-    heads = heads_of_lines(session, None if channel is None else [channel])
-    due = {line: [p for p, at in head.items() if at <= now] for line, head in heads.items()}
-    left = dict(room([line for line, priorities in due.items() if priorities]))
+    seen = look(session, now, channel) if seen is None else seen
+    due = {line: p for line, p in seen.due(now).items() if channel in (None, line.channel)}
+    left = dict(room(due, seen.claimed))
     claimed: list[int] = []
     for priority in Priority:
         lines = _in_turn([line for line, priorities in due.items() if priority in priorities], now)
@@ -73,9 +100,9 @@ def claim(
     return claimed
 
 
-def heads_of_lines(session: Session, channels: Sequence[Channel] | None = None) -> Heads:
+def heads_of_lines(session: Session, channels: Sequence[Channel] = tuple(Channel)) -> Heads:
     """When the first of each line is due, by priority, also if that is past."""
-    places = [(channel, priority) for channel in channels or Channel for priority in Priority]
+    places = [(channel, priority) for channel in channels for priority in Priority]
     query = select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
     found: dict[Line, dict[Priority, datetime]] = {}
     for clinic_id, *times in session.execute(query):
@@ -87,8 +114,7 @@ def heads_of_lines(session: Session, channels: Sequence[Channel] | None = None) 
 
 def next_due_at(session: Session) -> datetime | None:
     """When the next delivery is due, also if that is past; None if none is scheduled."""
-    heads = heads_of_lines(session).values()
-    return min((due_at for head in heads for due_at in head.values()), default=None)
+    return Look(heads_of_lines(session), {}).next_due_at()
 
 
 def claimed_now(session: Session, now: datetime) -> dict[Line, int]:

@@ -26,6 +26,7 @@ say later, and one for the rest."""
 VISIBILITY = 3600
 """Seconds after which Redis hands an unfinished task to another worker."""
 
+
 def make_celery(settings: Settings) -> Celery:
     """A Celery application on the Redis of the settings. Raises SettingsError without one."""
     if settings.redis_url is None:

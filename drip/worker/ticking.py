@@ -6,12 +6,13 @@ from datetime import datetime
 from drip.core.schedule import Channel
 from drip.services.sending import Claim, Sender
 from drip.store import claiming
+from drip.store.claiming import Look
 from drip.store.engine import reading
 
 TICK = 1.0
 """Seconds between two looks for what is due; sooner only where a tick asks for it."""
 
-BATCH = 500
+BATCH = 1000
 """Deliveries that are handed to a worker together."""
 
 BACKLOG = 4000
@@ -30,21 +31,27 @@ def tick(sender: Sender, hand_on: HandOn, now: datetime) -> float | None:
     What cannot be handed on is given back. Gives in how many seconds there is something to do
     before the next regular tick; None if there is not. `now` is UTC.
     """
-    with reading(sender.engine) as session:
-        waiting = claiming.claimed_now(session, now)
-    soon = [_claim(sender, channel, _sum(waiting, channel), hand_on, now) for channel in Channel]
-    if (due_in := _seconds_to_next(sender, now)) is not None:
-        soon.append(due_in)
+    seen = _look(sender, now)
+    due = {line.channel for line in seen.due(now)}
+    channels = [channel for channel in Channel if channel in due]
+    soon = [_claim(sender, channel, seen, hand_on, now) for channel in channels]
+    left = _look(sender, now) if channels else seen
+    soon.append(_seconds_to_next(left.next_due_at(), now))
     return min((seconds for seconds in soon if seconds is not None), default=None)
 
 
+def _look(sender: Sender, now: datetime) -> Look:
+    with reading(sender.engine) as session:
+        return claiming.look(session, now)
+
+
 def _claim(
-    sender: Sender, channel: Channel, waiting: int, hand_on: HandOn, now: datetime
+    sender: Sender, channel: Channel, seen: Look, hand_on: HandOn, now: datetime
 ) -> float | None:
-    most = BACKLOG - waiting
+    most = BACKLOG - sum(n for line, n in seen.claimed.items() if line.channel is channel)
     if most <= 0:
         return _WORKERS_ARE_BUSY
-    claim = sender.claim(now, channel, most)
+    claim = sender.claim(now, channel, most, seen)
     for start in range(0, len(claim.ids), BATCH):
         try:
             hand_on(channel, Claim(claim.token, claim.ids[start : start + BATCH]))
@@ -54,17 +61,11 @@ def _claim(
     return _MORE_WAITS if len(claim.ids) == most else None
 
 
-def _seconds_to_next(sender: Sender, now: datetime) -> float | None:
+def _seconds_to_next(due_at: datetime | None, now: datetime) -> float | None:
     """When the next delivery is due, if before the next tick; what is due already has to wait."""
-    with reading(sender.engine) as session:
-        due_at = claiming.next_due_at(session)
     if due_at is None:
         return None
     seconds = (due_at - now).total_seconds()
     if seconds <= 0:
         return _PACE_IS_SHORT
     return seconds if seconds < TICK else None
-
-
-def _sum(waiting: dict[claiming.Line, int], channel: Channel) -> int:
-    return sum(count for line, count in waiting.items() if line.channel is channel)

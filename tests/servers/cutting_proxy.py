@@ -1,7 +1,7 @@
 """A network that breaks: a TCP proxy that cuts connections after so many bytes each way."""
 
 import contextlib
-import os
+import select
 import socket
 import struct
 import threading
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 _RESET = struct.pack("ii", 1, 0)
+_LOOK_EVERY = 0.1
 
 
 class Fate(NamedTuple):
@@ -24,73 +25,51 @@ class CuttingProxy:
     def __init__(self, port: int, fate: Callable[[], Fate]) -> None:
         self._port, self.fate = port, fate
         self.cuts = 0
-        self._ended = False
+        self._ended = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        self._accepting = self._start(self._accept)
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended = True
-        socket.create_connection(self._listening.getsockname()).close()  # wakes the listener
-        self._accepting.join()
-        self._listening.close()
-        with self._lock:
-            for end in self._open:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+        self._ended.set()
         for thread in self._threads:
             thread.join()
+        self._listening.close()
 
-    def _start(self, work: Callable[..., None], *arguments: object) -> threading.Thread:
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         thread.start()
         self._threads.append(thread)
-        return thread
 
     def _accept(self) -> None:
-        while True:
-            client, _ = self._listening.accept()
-            if self._ended:
-                client.close()
-                return
-            server = socket.create_connection(("127.0.0.1", self._port))
-            fate = self.fate()
-            with self._lock:
-                self._open |= {client, server}
-            for end in (client, server):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._start(self._carry, client, server, fate.requests)
-            self._start(self._carry, server, client, fate.answers)
+        while not self._ended.is_set():
+            if select.select([self._listening], [], [], _LOOK_EVERY)[0]:
+                client, _ = self._listening.accept()
+                self._start(self._carry, client, self.fate())
 
-    def _carry(self, source: socket.socket, target: socket.socket, left: int | None) -> None:
-        try:
-            while left is None or left > 0:
-                data = source.recv(65_536)
-                if not data:
-                    target.shutdown(socket.SHUT_WR)
-                    return
-                target.sendall(data if left is None else data[:left])
-                left = None if left is None else left - len(data)
-            if left == 0:
-                source.recv(1)  # one byte too many, which goes no further
-        except OSError:
-            return
-        finally:
-            self._finish(source, target, cut=left is not None and left <= 0)
+    def _carry(self, client: socket.socket, fate: Fate) -> None:
+        """Carry bytes both ways; the first beyond what the fate allows resets both ends."""
+        with client, socket.create_connection(("127.0.0.1", self._port)) as server:
+            left = {client: fate.requests, server: fate.answers}
+            other = {client: server, server: client}
+            with contextlib.suppress(OSError):
+                while not self._ended.is_set():
+                    for source in select.select([client, server], [], [], _LOOK_EVERY)[0]:
+                        data = source.recv(65_536)
+                        if not data:
+                            return
+                        allowed = left[source]
+                        other[source].sendall(data[:allowed])
+                        if allowed is not None and len(data) > allowed:
+                            self._reset(client, server)
+                            return
+                        left[source] = None if allowed is None else allowed - len(data)
 
-    def _finish(self, source: socket.socket, target: socket.socket, *, cut: bool) -> None:
-        """Reset both ends where the connection is cut; the second of the two threads closes."""
-        with self._lock:
-            self.cuts += cut
-            for end in (source, target):
-                if end in self._open and cut:
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    self._open.discard(end)
-                    with contextlib.suppress(OSError):
-                        os.close(end.detach())
+    def _reset(self, *ends: socket.socket) -> None:
+        self.cuts += 1
+        for end in ends:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

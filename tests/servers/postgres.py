@@ -202,7 +202,10 @@ def _stop(folder: Path) -> None:
     """End the server at once: its data are not needed."""
     pid_file = folder / "data" / "postmaster.pid"
     if pid_file.exists():
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+        try:
+            os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+        except ProcessLookupError:  # it was killed, which leaves the file
+            pid_file.unlink()
     deadline = time.monotonic() + _SECONDS_TO_STOP
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)

