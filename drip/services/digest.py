@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from html import escape
 
+import structlog
 from sqlalchemy import Engine
 
 from drip.core.clinic import Clinic
-from drip.core.outgoing import EmailContent
-from drip.store import attempts, enrollments, tasks
+from drip.core.outgoing import Accepted, EmailContent, Outgoing, Retry
+from drip.core.schedule import Channel
+from drip.providers.protocol import Provider
+from drip.services.remembered import Remembered
+from drip.store import attempts, clinics, digests, enrollments, tasks
 from drip.store.attempts import Failures
-from drip.store.engine import reading
+from drip.store.engine import reading, writing
 from drip.store.schema import Enrollment, Patient, Task
+
+log = structlog.get_logger(__name__)
 
 OPENS, CLOSES = time(7), time(12)
 """When a digest goes out, on the clinic's clock; after noon it is left out for the day."""
@@ -33,6 +39,50 @@ class Digest:
     sessions: tuple[tuple[Enrollment, Patient], ...]
     failures: tuple[Failures, ...]
     tasks: tuple[Task, ...]
+
+
+def send_digests(engine: Engine, provider: Provider, now: datetime) -> int:
+    """Send the digest of every clinic whose hour it is and that has something to know.
+
+    One goes out a clinic and local day, whoever else does the same at this moment. A mailbox
+    that cannot be reached is tried again next time. `now` is UTC; gives how many were sent.
+    """
+    remembered = Remembered()
+    with reading(engine) as session:
+        known = remembered.clinics(session, clinics.ids(session))
+    due = [
+        (clinic_id, clinic, day)
+        for clinic_id, clinic in known.items()
+        if clinic is not None and (day := digest_day(clinic, now)) is not None
+    ]
+    return sum(_send(engine, provider, *each, now) for each in due)
+
+
+def _send(
+    engine: Engine, provider: Provider, clinic_id: int, clinic: Clinic, day: date, now: datetime
+) -> bool:
+    with writing(engine) as session:
+        if not digests.begin(session, clinic_id, day, now):
+            return False
+    digest = read_digest(engine, clinic_id, clinic, now)
+    if not (digest.sessions or digest.failures or digest.tasks):
+        return False
+    # No delivery has a number below zero, and no two digests the same Message-ID.
+    number = -(day.toordinal() * 100_000 + clinic_id)
+    mail = Outgoing(
+        delivery_id=number,
+        attempt_id=0,
+        channel=Channel.EMAIL,
+        to=clinic.email,
+        content=digest_email(digest, clinic),
+        give_up_at=now + timedelta(hours=12),
+    )
+    (answer,) = provider.send([mail], now)
+    if isinstance(answer, Retry):
+        with writing(engine) as session:
+            digests.forget(session, clinic_id, day)
+    log.info("digest.answered", clinic=clinic_id, answer=type(answer).__name__.lower())
+    return isinstance(answer, Accepted)
 
 
 def digest_day(clinic: Clinic, now: datetime) -> date | None:

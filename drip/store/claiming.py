@@ -6,9 +6,10 @@ only, by the index `deliveries_due`, and so costs the same however much waits fo
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Priority, Status
@@ -103,9 +104,8 @@ def claim(
 def heads_of_lines(session: Session, channels: Sequence[Channel] = tuple(Channel)) -> Heads:
     """When the first of each line is due, by priority, also if that is past."""
     places = [(channel, priority) for channel in channels for priority in Priority]
-    query = select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
     found: dict[Line, dict[Priority, datetime]] = {}
-    for clinic_id, *times in session.execute(query):
+    for clinic_id, *times in session.execute(_heads(*places)):
         for (channel, priority), due_at in zip(places, times, strict=True):
             if due_at is not None:
                 found.setdefault(Line(clinic_id, channel), {})[priority] = due_at
@@ -119,13 +119,23 @@ def next_due_at(session: Session) -> datetime | None:
 
 def claimed_now(session: Session, now: datetime) -> dict[Line, int]:
     """How many of each line are claimed, and not yet being handed over."""
-    query = (
-        select(_C.clinic_id, _C.channel, func.count())
-        .where(stands(Status.CLAIMED, Status.SENDING), _C.lease_until > now)
-        .where(stands(Status.CLAIMED))
-        .group_by(_C.clinic_id, _C.channel)
-    )
-    return {Line(clinic_id, channel): n for clinic_id, channel, n in session.execute(query)}
+    found = session.execute(_CLAIMED_NOW, {"now": now})
+    return {Line(clinic_id, channel): n for clinic_id, channel, n in found}
+
+
+# Made once: to make them takes longer than to run them, and every tick does both.
+
+_CLAIMED_NOW = (
+    select(_C.clinic_id, _C.channel, func.count())
+    .where(stands(Status.CLAIMED, Status.SENDING), stands(Status.CLAIMED))
+    .where(_C.lease_until > bindparam("now"))
+    .group_by(_C.clinic_id, _C.channel)
+)
+
+
+@cache
+def _heads(*places: tuple[Channel, Priority]) -> Select[Any]:
+    return select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
 
 
 def _head(channel: Channel, priority: Priority) -> Select[tuple[datetime]]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from drip.store.inserting import insert_or
 from drip.store.schema import Clinic
-from drip.store.types import among
+from drip.store.types import among_those
 
 
 def get(session: Session, key: str) -> Clinic | None:
@@ -24,8 +24,15 @@ def by_id(session: Session, clinic_id: int) -> Clinic | None:
 
 def profiles(session: Session, clinic_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """The present profile of each of these clinics."""
-    query = select(Clinic.id, Clinic.profile).where(among(Clinic.id, clinic_ids))
-    return dict(session.execute(query).all())
+    return dict(session.execute(_PROFILES, {"ids": list(clinic_ids)}).all())
+
+
+_PROFILES = select(Clinic.id, Clinic.profile).where(among_those(Clinic.id, "ids"))
+
+
+def ids(session: Session) -> list[int]:
+    """The ids of all clinics."""
+    return list(session.scalars(select(Clinic.id).order_by(Clinic.id)))
 
 
 def upsert(session: Session, key: str, profile: dict[str, Any], now: datetime) -> int:

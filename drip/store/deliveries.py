@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, func, or_, select
+from sqlalchemy import Select, Update, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import HANDED_OVER, NEVER_SENT, REACHED, WAITING, Reason, Status, sources_of
@@ -19,7 +19,7 @@ from drip.core.schedule import Channel, Weight
 from drip.store.inserting import insert_all
 from drip.store.moves import DELIVERIES, moving, stands
 from drip.store.schema import Delivery, Patient
-from drip.store.types import among
+from drip.store.types import among, among_those
 
 _C = DELIVERIES.c
 _FRESH = {"populate_existing": True}
@@ -147,15 +147,27 @@ def beside(
     With `around` only what was sent or is due between these two instants, and `steps` at any
     time: it is read for every patient of every batch.
     """
-    query = select(*(getattr(_C, name) for name in Beside._fields))
-    query = query.where(among(_C.patient_id, patient_ids)).order_by(_C.due_at, _C.id)
+    those: dict[str, Any] = {"patients": list(patient_ids)}
     if around is not None:
-        near = or_(_C.due_at.between(*around), _C.sent_at.between(*around))
-        query = query.where(or_(near, among(_C.step, steps)))
+        those |= {"from": around[0], "to": around[1], "steps": list(steps)}
     found: dict[int, list[Beside]] = {}
-    for row in session.execute(query):
+    for row in session.execute(_BESIDE if around is None else _AROUND, those):
         found.setdefault(row.patient_id, []).append(Beside._make(row))
     return found
+
+
+_BESIDE = (
+    select(*(getattr(_C, name) for name in Beside._fields))
+    .where(among_those(_C.patient_id, "patients"))
+    .order_by(_C.due_at, _C.id)
+)
+_AROUND = _BESIDE.where(
+    or_(
+        _C.due_at.between(bindparam("from"), bindparam("to")),
+        _C.sent_at.between(bindparam("from"), bindparam("to")),
+        among_those(_C.step, "steps"),
+    )
+)
 
 
 def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
@@ -170,8 +182,8 @@ def patients_of_claimed(
     session: Session, ids: Iterable[int], token: str, now: datetime
 ) -> dict[int, Patient]:
     """The patients of those of `ids` that are still claimed under `token`."""
-    theirs = select(_C.patient_id).where(*_ours(ids, token, now))
-    found = session.scalars(select(Patient).where(Patient.id.in_(theirs)), execution_options=_FRESH)
+    ours = {"ids": list(ids), "token": token, "now": now}
+    found = session.scalars(_THEIR_PATIENTS, ours, execution_options=_FRESH)
     return {patient.id: patient for patient in found}
 
 
@@ -181,9 +193,21 @@ def lock_claimed(session: Session, ids: Iterable[int], token: str, now: datetime
     Nobody else may change them until the transaction ends. They are locked in the order of
     their ids, as by everybody, and after the addresses of their patients.
     """
-    query = select(Delivery).where(*_ours(ids, token, now)).order_by(Delivery.id)
-    rows = session.scalars(query.with_for_update(), execution_options=_FRESH)
+    ours = {"ids": list(ids), "token": token, "now": now}
+    rows = session.scalars(_OURS, ours, execution_options=_FRESH)
     return sorted(rows, key=attrgetter("priority", "due_at", "id"))
+
+
+# Made once: to make them takes longer than to run them, for the few deliveries of a quiet hour.
+
+_CLAIMED = (
+    among_those(_C.id, "ids"),
+    stands(Status.CLAIMED),
+    _C.lease_token == bindparam("token"),
+    _C.lease_until > bindparam("now"),
+)
+_OURS = select(Delivery).where(*_CLAIMED).order_by(Delivery.id).with_for_update()
+_THEIR_PATIENTS = select(Patient).where(Patient.id.in_(select(_C.patient_id).where(*_CLAIMED)))
 
 
 def mark_sending(
@@ -228,12 +252,6 @@ def postpone(
     """Put a claimed delivery off until `due_at`; tell if it was ours."""
     statement = moving(Status.SCHEDULED, now, before={Status.CLAIMED}, due_at=due_at, reason=reason)
     return bool(_moved(session, statement.where(_C.id == delivery_id, _C.lease_token == token)))
-
-
-def _ours(ids: Iterable[int], token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """That deliveries are still claimed under `token`."""
-    held = stands(Status.CLAIMED), _C.lease_token == token, _C.lease_until > now
-    return among(_C.id, ids), *held
 
 
 def ask_later(session: Session, ids: Iterable[int], now: datetime) -> None:

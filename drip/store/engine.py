@@ -4,17 +4,22 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from drip.errors import SettingsError
 from drip.store.failures import in_plain_words
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one on SQLite."""
+
+_REST_SECONDS = 1.0
+"""How long a connection to PostgreSQL may be idle before it is asked whether it is there."""
 
 _POSTGRESQL_OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -36,9 +41,8 @@ def open_engine(url: str) -> Engine:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
-    return create_engine(
+    engine = create_engine(
         parsed,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "connect_timeout": 10,
@@ -46,6 +50,28 @@ def open_engine(url: str) -> Engine:
             "options": f"{_POSTGRESQL_OPTIONS} {parsed.query.get('options', '')}".strip(),
         },
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
+    return engine
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_after_rest(
+    dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Ask a connection that rested whether it is still there; the pool makes another if not."""
+    used = record.info.get("used")
+    if used is None or time.monotonic() - used < _REST_SECONDS:
+        return
+    try:
+        alive = dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error:
+        alive = False
+    if not alive:
+        raise DisconnectionError
 
 
 def _parsed(url: str) -> URL:

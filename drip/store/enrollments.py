@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from drip.core.delivery import Status
 from drip.store.inserting import insert_with_ids
 from drip.store.schema import Delivery, Enrollment, EnrollmentStatus, Patient
-from drip.store.types import among
+from drip.store.types import among, among_those
 
 _FRESH = {"populate_existing": True}
 _WITH_PATIENT = select(Enrollment, Patient).join(Patient, Patient.id == Enrollment.patient_id)
@@ -48,8 +48,12 @@ def get(session: Session, enrollment_id: int) -> Enrollment | None:
 
 def get_many(session: Session, enrollment_ids: Iterable[int]) -> dict[int, Enrollment]:
     """These enrollments by their ids, as they stand."""
-    query = select(Enrollment).where(among(Enrollment.id, enrollment_ids))
-    return {found.id: found for found in session.scalars(query, execution_options=_FRESH)}
+    those = {"ids": list(enrollment_ids)}
+    rows = session.scalars(_MANY, those, execution_options=_FRESH)
+    return {found.id: found for found in rows}
+
+
+_MANY = select(Enrollment).where(among_those(Enrollment.id, "ids"))
 
 
 def by_reference(

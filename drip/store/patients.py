@@ -13,7 +13,7 @@ from drip.core.schedule import Channel
 from drip.store.given import given
 from drip.store.inserting import insert_all, insert_or, insert_with_ids
 from drip.store.schema import Address, Consent, Patient
-from drip.store.types import among
+from drip.store.types import among, among_those
 
 Pair = tuple[Channel, str]
 """A channel and an address on it: E.164 for a text, a mailbox for an email."""
@@ -84,12 +84,17 @@ def consents_of(session: Session, patient_ids: Iterable[int]) -> dict[tuple[int,
 
 def permissions_of(session: Session, patient_ids: Iterable[int]) -> dict[int, dict[Channel, bool]]:
     """What each patient last said of each channel, without the rest of the ledger's entries."""
-    query = select(Consent.patient_id, Consent.channel, Consent.given)
     said: defaultdict[int, dict[Channel, bool]] = defaultdict(dict)
-    ordered = query.where(among(Consent.patient_id, patient_ids)).order_by(Consent.at, Consent.id)
-    for patient_id, channel, yes in session.execute(ordered):
+    for patient_id, channel, yes in session.execute(_SAID, {"patients": list(patient_ids)}):
         said[patient_id][channel] = yes
     return said
+
+
+_SAID = (
+    select(Consent.patient_id, Consent.channel, Consent.given)
+    .where(among_those(Consent.patient_id, "patients"))
+    .order_by(Consent.at, Consent.id)
+)
 
 
 def ledger_of(session: Session, patient_id: int) -> list[Consent]:

@@ -281,3 +281,14 @@ class Task(Row, kw_only=True):
     done_at: Mapped[datetime | None] = mapped_column(default=None)
     done_by: Mapped[str | None] = mapped_column(default=None)
     note: Mapped[str | None] = mapped_column(default=None)
+
+
+class Digest(Row, kw_only=True):
+    """A clinic's daily digest that went out; `day` is the clinic's local date in ISO 8601."""
+
+    __tablename__ = "digests"
+    __table_args__ = (UniqueConstraint("clinic_id", "day"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    day: Mapped[str]
+    sent_at: Mapped[datetime]

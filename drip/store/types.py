@@ -112,3 +112,8 @@ def among(column: Any, values: Iterable[int] | Iterable[str]) -> ColumnElement[b
     """
     many = _Many(words=not isinstance(column.type, Integer))
     return _Among(column, bindparam(None, list(values), type_=many, unique=True))
+
+
+def among_those(column: Any, name: str) -> ColumnElement[bool]:
+    """The same for a statement that is made once: the list is the parameter of this name."""
+    return _Among(column, bindparam(name, type_=_Many(words=not isinstance(column.type, Integer))))

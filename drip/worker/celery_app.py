@@ -49,6 +49,7 @@ _CONFIG: dict[str, Any] = {
         "drip.tick": {"queue": MAINTENANCE},
         "drip.rescue": {"queue": MAINTENANCE},
         "drip.expire": {"queue": MAINTENANCE},
+        "drip.digest": {"queue": MAINTENANCE},
         "drip.settle": {"queue": RECEIPTS},
     },
     "beat_schedule": {
@@ -56,6 +57,7 @@ _CONFIG: dict[str, Any] = {
         "rescue": _every(10, "drip.rescue"),
         "settle": _every(30, "drip.settle"),
         "expire": _every(30, "drip.expire"),
+        "digest": _every(300, "drip.digest"),
     },
     # A worker that dies gives its batch to another one, which finds the rows taken or free.
     "task_acks_late": True,

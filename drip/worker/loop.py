@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from drip.clock import Clock
+from drip.core.schedule import Channel
 from drip.errors import StoreError
 from drip.services import metrics
+from drip.services.digest import send_digests
 from drip.services.housekeeping import keep_house
 from drip.services.sending import Sender
 from drip.store import claiming
@@ -42,6 +44,8 @@ def run(
             metrics.ticked(now)
             if house_due is None or now >= house_due:
                 keep_house(sender.engine, sender.providers, now)
+                if (email := sender.providers.get(Channel.EMAIL)) is not None:
+                    send_digests(sender.engine, email, now)
                 house_due = now + _HOUSE_EVERY
             nap = 0.0 if claimed else _nap(sender, clock())
         except StoreError as error:

@@ -7,6 +7,7 @@ from celery import shared_task
 from drip.app import App
 from drip.core.schedule import Channel
 from drip.services import housekeeping, metrics
+from drip.services.digest import send_digests
 from drip.services.sending import Claim, Sender
 from drip.services.settling import settle_all
 from drip.worker import ticking
@@ -58,6 +59,13 @@ def settle() -> None:
 def expire() -> None:
     """End what is too late."""
     housekeeping.expire(_sender().engine, _app().clock())
+
+
+@shared_task(name="drip.digest")
+def digest() -> None:
+    """Tell each clinic in the morning what its day brings."""
+    sender = _sender()
+    send_digests(sender.engine, sender.providers[Channel.EMAIL], _app().clock())
 
 
 def _hand_on(channel: Channel, claim: Claim) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 from tests.servers.twilio_server import Behaviour
 
@@ -25,24 +26,39 @@ class Text(NamedTuple):
 
 
 class TwilioProcess:
-    """Keeps each text that it accepts in a file before it answers."""
+    """Keeps each text that it accepts in a file before it answers.
 
-    def __init__(self, state: Path) -> None:
+    Its clock is as many seconds ahead as the file `ahead` says, if there is one.
+    """
+
+    def __init__(self, state: Path, ahead: Path | None = None) -> None:
         self._state = state
+        self._clock = [] if ahead is None else ["--ahead", ahead]
+        self._port = 0
 
     def __enter__(self) -> Self:
         self._state.touch()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen; at the same address after a stop."""
+        options = ["--port", str(self._port), "--state", self._state, *self._clock]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.twilio_server", "--state", self._state],
+            [sys.executable, "-m", "tests.servers.twilio_server", *options],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
-        return self
+        self._port = urlsplit(self.url).port or 0
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Go away; connections to its address are refused."""
         self._process.kill()
         self._process.communicate()
 

@@ -27,7 +27,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -382,8 +382,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--state", type=Path)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--ahead", type=Path, help="how many seconds its clock is fast: a file")
     options = parser.parse_args()
-    server = TwilioServer(options.port, options.state)
+
+    def clock() -> datetime:
+        return system_clock() + timedelta(seconds=float(options.ahead.read_text()))
+
+    server = TwilioServer(options.port, options.state, clock if options.ahead else system_clock)
     server.behave(Behaviour(delay=options.delay))
     with server, contextlib.suppress(KeyboardInterrupt):
         print(server.url, flush=True)

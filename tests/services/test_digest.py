@@ -1,11 +1,11 @@
 """The daily digest: what a clinic's staff should know in the morning."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from drip.core.outgoing import Rejected
-from drip.services.digest import digest_day, digest_email, read_digest
+from drip.core.outgoing import Rejected, Retry
+from drip.services.digest import digest_day, digest_email, read_digest, send_digests
 from tests.services.desk import NOW, Desk, at
 from tests.services.flight import fly
 
@@ -63,3 +63,28 @@ def test_a_long_list_is_cut_and_says_how_much_is_left(desk: Desk) -> None:
     desk.enroll_many(range(1, 24), session="2026-12-15T09:00")
     found = read_digest(desk.engine, desk.scope.clinic_id, desk.clinic, MORNING)
     assert "- and 3 more" in digest_email(found, desk.clinic).text
+
+
+def test_one_goes_out_a_day_whoever_looks_how_often(desk: Desk) -> None:
+    desk.enroll(session="2026-12-15T09:00")
+    for hour in range(5):
+        send_digests(desk.engine, desk.email, MORNING + timedelta(hours=hour))
+    (first,) = desk.email.sent
+    assert (first[0], first[1].to) == (MORNING, desk.clinic.email)
+    send_digests(desk.engine, desk.email, MORNING + timedelta(days=1))
+    assert len(desk.email.sent) == 2
+
+
+def test_nothing_goes_out_where_there_is_nothing_to_know_or_at_another_hour(desk: Desk) -> None:
+    assert send_digests(desk.engine, desk.email, MORNING) == 0
+    desk.enroll(session="2026-12-16T09:00")
+    assert send_digests(desk.engine, desk.email, MORNING + timedelta(hours=20)) == 0
+    assert desk.email.tried == []
+
+
+def test_a_mailbox_out_of_reach_is_tried_again(desk: Desk) -> None:
+    desk.enroll(session="2026-12-15T09:00")
+    desk.email.answer = lambda _outgoing, _now: Retry("421")
+    assert send_digests(desk.engine, desk.email, MORNING) == 0
+    desk.email.answer = None
+    assert send_digests(desk.engine, desk.email, MORNING + timedelta(minutes=5)) == 1

@@ -194,6 +194,16 @@ def upgrade() -> None:
     )
     op.create_index("attempts_clinic_id_finished_at", "attempts", ["clinic_id", "finished_at"])
     op.create_table(
+        "digests",
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("clinic_id", INTEGER, nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("sent_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="digests_pk"),
+        sa.ForeignKeyConstraint(["clinic_id"], ["clinics.id"], name="digests_clinic_id_fk"),
+        sa.UniqueConstraint("clinic_id", "day", name="digests_clinic_id_day_key"),
+    )
+    op.create_table(
         "tasks",
         sa.Column("id", INTEGER, nullable=False),
         sa.Column("clinic_id", INTEGER, nullable=False),
@@ -223,6 +233,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("tasks")
+    op.drop_table("digests")
     op.drop_table("attempts")
     op.drop_table("deliveries")
     op.drop_table("enrollments")
