@@ -33,7 +33,7 @@ class TwilioProcess:
 
     def __init__(self, state: Path, ahead: Path | None = None) -> None:
         self._state = state
-        self._clock = [] if ahead is None else ["--ahead", ahead]
+        self._clock: list[str | Path] = [] if ahead is None else ["--ahead", ahead]
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -69,6 +69,10 @@ class TwilioProcess:
     def behave_well(self) -> None:
         """Treat all texts well from now on."""
         self._ask("behave_well", {})
+
+    def answer_lists_with(self, status: int) -> None:
+        """Let the list of texts be answered with this HTTP status."""
+        self._ask("list_status", {"status": status})
 
     def _ask(self, what: str, asked: dict[str, object]) -> None:
         data = json.dumps(asked).encode()

@@ -279,6 +279,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             self.close_connection = True
+        elif self.path == "/_test/list_status":
+            self.server.twilio.list_status = json.loads(body)["status"]
+            self._answer(200, {})
         elif self.path == "/_test/behave_well":
             self.server.twilio.behave_well()
             self._answer(200, {})
