@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REDIS_SECONDS = 8.0
 """How long Redis is waited for at the start; one try takes up to two seconds more."""
 
+_EXAMPLE = "\b\nFor example:\n  drip worker\n  drip worker --concurrency 4 --queues sms,email"
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -50,7 +51,7 @@ def _health_options(command: Callable[..., None]) -> Callable[..., None]:
     return write(check(command))
 
 
-@click.command(context_settings=_PASSED_ON)
+@click.command(context_settings=_PASSED_ON, epilog=_EXAMPLE)
 @click.option("-Q", "--queues", metavar="LIST", help="Which to work on.  [default: all of them]")
 @click.option(
     "-c", "--concurrency", metavar="N", help="Processes.  [default: one a core, 2 or more]"
@@ -60,16 +61,11 @@ def _health_options(command: Callable[..., None]) -> Callable[..., None]:
 def worker(
     ctx: click.Context, queues: str | None, concurrency: str | None, health_file: Path | None
 ) -> None:
-    r"""Work on batches of due messages, with Redis and Celery.
+    """Work on batches of due messages, with Redis and Celery.
 
     Stop it with Ctrl-C or SIGTERM: the batches in hand are finished first.
 
     Any other option goes to `celery worker` as it is; `drip worker -- --help` lists them.
-
-    \b
-    For example:
-      drip worker
-      drip worker --concurrency 4 --queues sms,email
     """
     from drip.worker.celery_app import from_environment
     from drip.worker.health import health_file as opened

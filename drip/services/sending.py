@@ -78,14 +78,16 @@ class Prepared:
 class Sender:
     """Sends what is due. Every stage takes `now` (aware UTC).
 
-    `batch` deliveries are decided and handed over together, and `lanes` such batches at a time.
+    `tick` takes up to `batch` deliveries through all stages. Of a larger claim `at_once` are
+    decided and handed over together, and `lanes` such portions are on their way at a time.
     """
 
     engine: Engine
     content: ContentDir
     providers: Providers
     pace: Pace = field(default_factory=LocalPace)
-    batch: int = 200
+    batch: int = 50
+    at_once: int = 200
     lanes: int = 2
     jitter: random.Random = field(default_factory=random.Random)
     renderer: Renderer = field(init=False)
@@ -117,15 +119,15 @@ class Sender:
         self._finish(prepared, now)
 
     def work_through(self, claim: Claim, clock: Clock) -> None:
-        """Take a claim through in batches: while some are on their way, the next is prepared.
+        """Take a claim through in portions: while some are on their way, the next is prepared.
 
-        Where the database is lost on the way, the batches that were handed over are waited for
+        Where the database is lost on the way, the portions that were handed over are waited for
         and their answers kept for `record_answers`; the rest is claimed again when its lease
         lapses. Raises StoreError then.
         """
         flying: deque[tuple[Prepared, Future[list[Answered]]]] = deque()
         try:
-            for ids in _batched(claim.ids, self.batch):
+            for ids in _portions(claim.ids, self.at_once):
                 while len(flying) >= self.lanes:
                     self._land(*flying.popleft(), clock)
                 now = clock()
@@ -357,6 +359,6 @@ def _outgoing(ready: Ready, attempt_id: int) -> Outgoing:
     )
 
 
-def _batched(ids: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
+def _portions(ids: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
     for start in range(0, len(ids), size):
         yield tuple(ids[start : start + size])

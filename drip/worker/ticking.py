@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from types import MappingProxyType
 
 from drip.core.schedule import Channel
 from drip.services.sending import Claim, Sender
@@ -12,8 +13,9 @@ from drip.store.engine import reading
 TICK = 1.0
 """Seconds between two looks for what is due; sooner only where a tick asks for it."""
 
-BATCH = 1000
-"""Deliveries that are handed to a worker together."""
+BATCH = MappingProxyType({Channel.SMS: 1000, Channel.EMAIL: 50})
+"""Deliveries that are handed to a worker together. Of emails fewer: what became of those that a
+dying worker was sending nobody can be asked."""
 
 BACKLOG = 4000
 """Deliveries of a channel that may wait for a worker: what workers do well within a lease."""
@@ -52,9 +54,10 @@ def _claim(
     if most <= 0:
         return _WORKERS_ARE_BUSY
     claim = sender.claim(now, channel, most, seen)
-    for start in range(0, len(claim.ids), BATCH):
+    size = BATCH[channel]
+    for start in range(0, len(claim.ids), size):
         try:
-            hand_on(channel, Claim(claim.token, claim.ids[start : start + BATCH]))
+            hand_on(channel, Claim(claim.token, claim.ids[start : start + size]))
         except Exception:
             sender.give_back(Claim(claim.token, claim.ids[start:]), now)
             raise

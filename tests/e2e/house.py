@@ -145,7 +145,9 @@ class House:
         if self.twilio is not None and self.smtp is not None:
             with self.twilio.lock:
                 texts = [message["to"] for message in self.twilio.messages]
-            return Counter(texts + [mail.to for mail in self.smtp.mails])
+            # The digest of the morning is the clinic's own.
+            mails = [mail.to for mail in self.smtp.mails if mail.to != self.desk.clinic.email]
+            return Counter(texts + mails)
         found = (path.read_text(encoding="utf-8") for path in self.folder.glob("outbox/*.*"))
         return Counter(
             to for text in found for to in re.findall(r"^To: <?([^\s<>]+)>?$", text, re.MULTILINE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from drip.core.delivery import Status
+from drip.core.delivery import Reason, Status
 from drip.core.schedule import Channel
 from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
@@ -348,8 +348,10 @@ def test_a_mail_server_down_for_hours_means_one_mail_each_afterwards(
         hours.pass_until(NOW + 3 * HOUR)
         for id_ in ids:
             welcome = desk.row(id_, "welcome", "email")
-            assert desk.stands(id_)["welcome/email"] == "scheduled retrying"
-            assert 5 <= len(desk.tries(welcome.id)) <= 10
+            # Put off by an answer, or without a try while the breaker is open.
+            assert welcome.status is Status.SCHEDULED
+            assert welcome.reason in (Reason.RETRYING, Reason.PROVIDER_DOWN)
+            assert len(desk.tries(welcome.id)) <= 25
         if way == "refused":
             server.start()
         server.behave()

@@ -73,7 +73,7 @@ def _go_on(house: House, end: datetime) -> None:
 
 
 def _arrivals(house: House) -> list[_Arrival]:
-    """What is in the outbox, oldest first."""
+    """What patients got, from the outbox, oldest first."""
     found = []
     for path in (house.folder / "outbox").glob("delivery-*.*"):
         if path.suffix == ".txt":
@@ -87,7 +87,8 @@ def _arrivals(house: House) -> list[_Arrival]:
             assert part is not None
             moment = mail["Date"].datetime.astimezone(UTC)
             words = part.get_content().strip()
-            found.append(_Arrival(moment, "email", mail["To"], mail["Subject"], words))
+            if mail["To"] != house.desk.clinic.email:  # the digest of the morning
+                found.append(_Arrival(moment, "email", mail["To"], mail["Subject"], words))
     return sorted(found, key=lambda each: (each.at, each.channel))
 
 

@@ -1,5 +1,6 @@
 """An email as bytes, read back by Python's own parser."""
 
+import binascii
 import re
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drip.core.outgoing import CalendarFile, Outgoing, Rejected
+from drip.core.outgoing import CalendarFile, EmailContent, Outgoing, Rejected
 from drip.errors import SettingsError
 from drip.providers.mime import compose, mailbox, sender_mailbox
 from tests.providers.rigs import CARE, NOW, email_to, text_to
@@ -178,3 +179,12 @@ def test_a_sender_that_is_no_mailbox_is_a_wrong_setting() -> None:
 def test_lines_end_in_one_way_however_the_words_were_written(words: str) -> None:
     composed = made(email_to("a@example.com", words, html=words))
     assert composed.count(b"\r\n\r\none\r\ntwo\r\n\r\n--") == 2
+
+
+@given(st.text(alphabet="aé=. \t\n\x0b\x85\u2028_", max_size=400))
+def test_lines_are_quoted_one_by_one_as_the_whole_text_would_be(words: str) -> None:
+    words = "plain words " * 40 + words
+    content = EmailContent("s", "<p>x</p>", words, "River Clinic", CARE)
+    mail = made(replace(email_to("ann@example.com"), content=content))
+    whole = binascii.b2a_qp(words.rstrip("\n").encode() + b"\n", istext=True)
+    assert whole.replace(b"\n", b"\r\n") in mail

@@ -85,7 +85,8 @@ class ScriptedServer:
             thread.start()
 
     def _play(self, sock: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), sock:
+        # A client that is gone takes the TLS layer with it, which is a ValueError then.
+        with contextlib.suppress(OSError, ValueError), sock:
             if self.tls is None:
                 self._open.append(sock)
                 self.script(Peer(sock, self.ended), number)

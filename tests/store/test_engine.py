@@ -110,12 +110,26 @@ def test_postgresql_is_set_up_for_safety(postgresql_engine: Engine) -> None:
 
 
 def test_postgresql_that_was_restarted_is_met_with_a_new_connection(
+    postgresql_engine: Engine, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drip.store.engine._REST_SECONDS", 0.0)
+    with reading(postgresql_engine) as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    with psycopg.connect(postgresql, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    with reading(postgresql_engine) as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != backend
+
+
+def test_a_connection_lost_while_it_is_in_use_fails_once(
     postgresql_engine: Engine, postgresql: str
 ) -> None:
     with reading(postgresql_engine) as session:
         backend = session.scalar(text("SELECT pg_backend_pid()"))
     with psycopg.connect(postgresql, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    with pytest.raises(StoreError), reading(postgresql_engine) as session:
+        session.scalar(text("SELECT 1"))
     with reading(postgresql_engine) as session:
         assert session.scalar(text("SELECT pg_backend_pid()")) != backend
 

@@ -31,7 +31,7 @@ def ids(handed: Handed, channel: Channel) -> list[int]:
 @contextmanager
 def batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(ticking, "BATCH", size)
+        patch.setattr(ticking, "BATCH", dict.fromkeys(Channel, size))
         yield
 
 
