@@ -1,13 +1,13 @@
 """The layout round every email: public name above; phone, address and how to stop below."""
 
-import re
 from functools import cached_property
 from typing import NamedTuple
 
 from css_inline import CSSInliner
-from jinja2 import Environment, StrictUndefined, Template, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes
 from markupsafe import Markup
 
+from drip.content.forms import BODY, STAND_IN, Form, cut, held_together, only_prints
 from drip.content.language_file import Language
 from drip.content.markdown import Document, one_line
 from drip.content.problems import shown
@@ -17,8 +17,7 @@ from drip.content.yamlfile import read_text
 from drip.core.clinic import Clinic
 from drip.errors import ContentError
 
-_TIME = re.compile(r"(?<=\d) (?:[AP]M\b|[ap]\. m\.)")
-"""What follows the hour: no line may break before it or within it."""
+_HTML, _TEXT = "email.html.jinja", "email.txt.jinja"
 
 
 class Frame(NamedTuple):
@@ -67,10 +66,6 @@ def frame_of(words: Language, clinic: Clinic, subject: str, stop_url: str | None
     )
 
 
-def _held_together(time: re.Match[str]) -> str:
-    return time[0].replace(" ", "&nbsp;")
-
-
 class Layout:
     """The two layouts, each read and compiled once, when it is first needed."""
 
@@ -80,27 +75,49 @@ class Layout:
 
     def html(self, frame: Frame, document: Document) -> str:
         """The HTML part of an email, with its rules written into the elements."""
-        # Document lets no HTML through, and all else is escaped: what is marked here is ours.
-        number = Markup.escape(frame.phone)
-        link = f'<a class="call" href="tel:{Markup.escape(frame.phone_link)}">{number}</a>'
-        page = self._html.render(
-            frame=frame,
-            body=Markup(_TIME.sub(_held_together, document.html())),  # noqa: S704
-            phones=lambda text: Markup(Markup.escape(text).replace(number, Markup(link))),  # noqa: S704
-        )
-        return self._inliner.inline(page)
+        return self._page(frame, held_together(document.html()))
 
     def text(self, frame: Frame, document: Document) -> str:
         """The plain-text part of an email."""
         return self._text.render(frame=frame, body=document.text())
 
+    def form(self, frame: Frame, markdown: str) -> Form | None:
+        """The email of a Markdown text with stand-ins; None where they cannot stand in it."""
+        document = Document(markdown)
+        if not self._takes_stand_ins:
+            return None
+        if document.among_words(STAND_IN) != len(STAND_IN.findall(markdown)):
+            return None
+        parts = self._page(frame, BODY + document.html() + BODY).split(BODY)
+        if len(parts) != 3:
+            return None
+        head, body, foot = map(cut, parts)
+        return Form(head, body, foot, cut(self.text(frame, document)))
+
+    @cached_property
+    def _takes_stand_ins(self) -> bool:
+        """Whether both layouts only print the subject and the body, whatever they say."""
+        sources = (read_text(self._content.layout(file)) for file in (_HTML, _TEXT))
+        return all(_only_prints_both(Environment(autoescape=True).parse(each)) for each in sources)
+
+    def _page(self, frame: Frame, body: str) -> str:
+        # Document lets no HTML through, and all else is escaped: what is marked here is ours.
+        number = Markup.escape(frame.phone)
+        link = f'<a class="call" href="tel:{Markup.escape(frame.phone_link)}">{number}</a>'
+        page = self._html.render(
+            frame=frame,
+            body=Markup(body),  # noqa: S704
+            phones=lambda text: Markup(Markup.escape(text).replace(number, Markup(link))),  # noqa: S704
+        )
+        return self._inliner.inline(page)
+
     @cached_property
     def _html(self) -> Template:
-        return self._load("email.html.jinja", escape=True)
+        return self._load(_HTML, escape=True)
 
     @cached_property
     def _text(self) -> Template:
-        return self._load("email.txt.jinja", escape=False)
+        return self._load(_TEXT, escape=False)
 
     def _load(self, file: str, *, escape: bool) -> Template:
         path = self._content.layout(file)
@@ -116,3 +133,19 @@ class Layout:
             raise ContentError(
                 f"{shown(path)}:{line}:1: this is not a template: {error.message}"
             ) from None
+
+
+def _only_prints_both(tree: nodes.Template) -> bool:
+    printed = [each for output in tree.find_all(nodes.Output) for each in output.nodes]
+    printed += [each.args[0] for each in printed if isinstance(each, nodes.Call) and each.args]
+    parts = list(tree.find_all(nodes.Getattr))
+    both = [
+        *(each for each in parts if each.attr == "subject"),
+        *(each for each in tree.find_all(nodes.Name) if each.name == "body"),
+    ]
+    whole = [each for each in tree.find_all(nodes.Name) if each.name == "frame"]
+    return (
+        only_prints(tree)
+        and all(any(each is one for one in printed) for each in both)
+        and all(any(each is part.node for part in parts) for each in whole)
+    )

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,17 +16,23 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 """Marks that would turn round the text behind them."""
+_DROPPED = _BIDI | frozenset(map(chr, range(0xFDD0, 0xFDF0)))
+"""Also what Unicode keeps for programs themselves, as the stand-ins of forms.py."""
+_MEANT = re.compile(r"(?<!\\)(?:\\\\)*[`<&\[]")
+"""What begins code, a link or an entity."""
 
 
+@lru_cache(maxsize=4096)
 def one_line(value: str) -> str:
     """A value as one plain line: white space made single, control and direction marks dropped."""
     if not value.isascii():
         value = "".join(
-            " " if unicodedata.category(c) in _HIDDEN else c for c in value if c not in _BIDI
+            " " if unicodedata.category(c) in _HIDDEN else c for c in value if c not in _DROPPED
         )
     return " ".join(_CONTROL.sub(" ", value).split())
 
 
+@lru_cache(maxsize=4096)
 def escaped(value: str) -> str:
     """A value as Markdown that reads as the value itself and as nothing more."""
     return _MARKS.sub(r"\\\1", one_line(value))
@@ -53,6 +59,14 @@ class Document:
             if token.type == "inline" and before.type != "heading_open"
         ]
         return "\n".join(found)
+
+    def among_words(self, mark: re.Pattern[str]) -> int:
+        """How often a mark stands in plain words, which nothing but emphasis is among."""
+        return sum(
+            len(mark.findall(token.content))
+            for token in self._tokens
+            if token.type == "inline" and not _MEANT.search(token.content)
+        )
 
     def text(self) -> str:
         """The plain text: one line a paragraph, blank lines between, links with their address."""

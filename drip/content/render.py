@@ -7,6 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from drip.content.forms import (
+    FIRST_NAME,
+    SESSION,
+    SUBJECT,
+    Form,
+    Forms,
+    StandIn,
+    plain_in_html,
+    to_put_in,
+)
 from drip.content.language_file import (
     CrisisLines,
     Language,
@@ -14,12 +24,12 @@ from drip.content.language_file import (
     load_crisis_lines,
     load_language,
 )
-from drip.content.layout import Layout, frame_of
+from drip.content.layout import Frame, Layout, frame_of
 from drip.content.markdown import Document, one_line
 from drip.content.messages import Message, load_message
 from drip.content.sources import ContentDir
 from drip.content.templates import MessageTemplate, Trusted
-from drip.content.words import clinic_blanks, fill, session_words
+from drip.content.words import SessionWords, clinic_blanks, fill, session_words
 from drip.core.clinic import Clinic
 from drip.core.outgoing import CalendarFile, EmailContent, SmsContent
 from drip.core.sms import plain_twins
@@ -68,6 +78,7 @@ class Renderer:
         self._clinics: dict[tuple[int, str], tuple[Clinic, dict[str, Any]]] = {}
         self._latest: tuple[Facts, dict[str, Any]] | None = None
         self._layout = Layout(content)
+        self._forms = Forms()
 
     def sms(self, name: str, facts: Facts, *, test: bool = False) -> SmsContent:
         """Make the text of a message, in the wording that the patient chose."""
@@ -80,13 +91,11 @@ class Renderer:
         """Make the email of a message, with the calendar file if it carries one."""
         message = self.message(name, facts.language)
         subject = self.subject(name, facts, test=test)
-        document = self.document(name, facts)
-        words = self.language(facts.language)
-        frame = frame_of(words, facts.clinic, subject, facts.unsubscribe_url)
+        html, text = self._parts(message, facts, subject)
         return EmailContent(
             subject=subject,
-            html=self._layout.html(frame, document),
-            text=self._layout.text(frame, document),
+            html=html,
+            text=text,
             from_name=facts.clinic.public_name,
             reply_to=facts.clinic.email,
             calendar=self._calendar(message, facts),
@@ -120,12 +129,7 @@ class Renderer:
     def document(self, name: str, facts: Facts) -> Document:
         """Make the body of the email alone, without the layout."""
         message = self.message(name, facts.language)
-        values = self._body_values(facts)
-        if "catch_up" in message.body:
-            skipped = (self.message(each, facts.language) for each in facts.skipped)
-            short = [self.in_short(m, facts) for m in skipped if m.front.in_short is not None]
-            values["catch_up"] = short
-        return Document(self._rendered(message, "body", values))
+        return Document(self._body(message, facts, self._body_values(facts)))
 
     def in_short(self, message: Message, facts: Facts) -> SimpleNamespace:
         """Make the section that a short-notice welcome carries: its title and its text."""
@@ -137,11 +141,46 @@ class Renderer:
         """The sentence with the emergency and crisis lines, for a text."""
         return crisis_words(self._crisis_lines(facts.clinic.country), facts.language, "sms")
 
-    def _rendered(self, message: Message, field: str, values: Mapping[str, Any]) -> str:
+    def _parts(self, message: Message, facts: Facts, subject: str) -> tuple[str, str]:
+        """The HTML and the text of an email, from its form (forms.py) where it has one."""
+        words, url = self.language(facts.language), facts.unsubscribe_url
+        frame = frame_of(words, facts.clinic, subject, url)
+        if not self._template(message, "body").only_prints:
+            return self._made(message, facts, frame)
+        values = _with_stand_ins(self._body_values(facts))
+        source, said = self._body(message, facts, values), to_put_in(values)
+        around, said[SUBJECT] = frame, subject
+        if plain_in_html(subject):
+            around = frame._replace(subject=SUBJECT)
+
+        def make() -> Form | None:
+            form = self._layout.form(around, source)
+            # What a file holds that looks like a stand-in shows here.
+            sound = form is not None and form.fill(said) == self._made(message, facts, frame)
+            return form if sound else None
+
+        form = self._forms.get((source, around), make)
+        return self._made(message, facts, frame) if form is None else form.fill(said)
+
+    def _made(self, message: Message, facts: Facts, frame: Frame) -> tuple[str, str]:
+        document = self.document(message.name, facts)
+        return self._layout.html(frame, document), self._layout.text(frame, document)
+
+    def _body(self, message: Message, facts: Facts, values: dict[str, Any]) -> str:
+        if "catch_up" in message.body:
+            skipped = (self.message(each, facts.language) for each in facts.skipped)
+            short = [self.in_short(m, facts) for m in skipped if m.front.in_short is not None]
+            values["catch_up"] = short
+        return self._rendered(message, "body", values)
+
+    def _template(self, message: Message, field: str) -> MessageTemplate:
         key = (message.name, message.language, field)
         if key not in self._templates:
             self._templates[key] = MessageTemplate(message, field)
-        return self._templates[key].render(values)
+        return self._templates[key]
+
+    def _rendered(self, message: Message, field: str, values: Mapping[str, Any]) -> str:
+        return self._template(message, field).render(values)
 
     def _marked(self, text: str, facts: Facts, *, test: bool) -> str:
         return f"{self.language(facts.language).test_mark}: {text}" if test else text
@@ -209,6 +248,18 @@ class Renderer:
             ),
             facts.now,
         )
+
+
+def _with_stand_ins(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a body, with stand-ins for those that differ from patient to patient."""
+    session: SessionWords = values["session"]
+    words = [StandIn.of(chr(ord(SESSION) + i), word) for i, word in enumerate(session)]
+    name = StandIn.of(FIRST_NAME, values["patient"].first_name)
+    return {
+        **values,
+        "patient": SimpleNamespace(first_name=name),
+        "session": SessionWords(*words)._replace(route=session.route),
+    }
 
 
 def _new_clinic_values(clinic: Clinic, words: Language) -> dict[str, Any]:

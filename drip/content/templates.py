@@ -9,6 +9,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from drip.content.forms import StandIn, only_prints, printed
 from drip.content.markdown import escaped, one_line
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent
@@ -28,6 +29,8 @@ def _printed(safe: Callable[[str], str]) -> Callable[[Any], Any]:
     def finalize(value: Any) -> Any:
         if isinstance(value, (Trusted, StrictUndefined)):
             return value
+        if isinstance(value, StandIn):
+            return printed(value)
         if not isinstance(value, str | int):
             raise UnprintableError("what stands here is not a word")
         text = safe(str(value))
@@ -95,11 +98,16 @@ class MessageTemplate:
             raise self._broken(1, "this comes out empty; a message is never sent without words")
         return text
 
+    @cached_property
+    def only_prints(self) -> bool:
+        """Whether it never keeps, changes or looks at what it has printed."""
+        return "_compiled" not in self.__dict__ or only_prints(parsed(self._source))
+
     def _rendered(self, values: Mapping[str, Any]) -> str:
         if "_compiled" not in self.__dict__:
             try:
                 return self._filled(values)
-            except (KeyError, TemplateError):
+            except (KeyError, AttributeError, TemplateError):
                 pass  # Jinja fails in the same way, and knows the line.
         return self._compiled.render(values)
 
@@ -107,7 +115,8 @@ class MessageTemplate:
         printed, parts = self._environment.finalize, list(self._pieces)
         assert printed is not None
         for i in range(1, len(parts), 3):
-            value = self._environment.getattr(values[parts[i]], parts[i + 1])
+            # No name here begins with an underscore, and only a word or a number is printed.
+            value = getattr(values[parts[i]], parts[i + 1])
             parts[i], parts[i + 1] = str(printed(value)), ""
         return "".join(parts)
 

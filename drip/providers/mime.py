@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr
+from functools import lru_cache
 from urllib.parse import quote
 
 from drip.core.outgoing import CalendarFile, EmailContent, Outgoing, Rejected
@@ -78,7 +79,7 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
         f"To: {to}",
         f"Reply-To: {reply_to}",
         _header("Subject", content.subject),
-        f"Date: {format_datetime(now)}",
+        f"Date: {_date(now)}",
         f"Message-ID: {message_id(outgoing.delivery_id, sender)}",
         f"List-Unsubscribe: <mailto:{quote(reply_to, safe='@')}?subject=unsubscribe>",
         "Auto-Submitted: auto-generated",
@@ -91,6 +92,10 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
     return ("\r\n".join(headers) + "\r\n" + body).encode("ascii")
 
 
+_date = lru_cache(maxsize=16)(format_datetime)
+
+
+@lru_cache(maxsize=2_048)
 def _header(name: str, value: str) -> str:
     """Write one header: as it is if it is short and plain, in encoded words (RFC 2047) if not."""
     plain = value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= _LINE
@@ -101,6 +106,7 @@ def _encoded(name: str, value: str) -> str:
     return Header(value, "utf-8", maxlinelen=_LINE, header_name=name).encode(linesep="\r\n")
 
 
+@lru_cache(maxsize=2_048)
 def _from_header(name: str, sender: str) -> str:
     line = f"From: {formataddr((name, sender))}" if name.isascii() and "=?" not in name else ""
     return line if 0 < len(line) <= 998 else f"From: {_encoded('From', name)}\r\n <{sender}>"
@@ -134,11 +140,21 @@ def _text_part(kind: str, text: str) -> str:
     data = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").encode() + b"\n"
     foreign = len(data) > len(text) * 7 // 6 + 1
     encoding = "base64" if foreign else "quoted-printable"
-    encoded = base64.encodebytes(data) if foreign else binascii.b2a_qp(data, istext=True)
+    encoded = (
+        _crlf(base64.encodebytes(data))
+        if foreign
+        else "".join(map(_quoted_line, data.splitlines(keepends=True)))
+    )
     return (
         f"Content-Type: text/{kind}; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: {encoding}\r\n\r\n" + _crlf(encoded)
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n{encoded}"
     )
+
+
+@lru_cache(maxsize=8_192)
+def _quoted_line(line: bytes) -> str:
+    """A line in quoted-printable. Most lines of an email stand in the next one too."""
+    return _crlf(binascii.b2a_qp(line, istext=True))
 
 
 def _calendar_part(calendar: CalendarFile) -> str:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress, vText
 
+from drip.content.calendar import Visit, visit_file
 from drip.content.render import Facts, Renderer
+from drip.core.clinic import Clinic
 from drip.core.outgoing import CalendarFile
 
 
@@ -95,3 +97,52 @@ def test_the_start_is_right_on_both_sides_of_a_clock_change(
     _, event = opened(renderer.email("welcome", someone).calendar)
     assert event.decoded("dtstart").astimezone(UTC) == someone.session_at
     assert event["dtstart"].to_ical() == f"{at:%Y%m%dT%H%M%S}".encode()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Phoenix", "UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("enrollment", ["7", "8" * 60])
+@pytest.mark.parametrize("hour", [0, 3, 22])
+def test_the_file_is_to_the_byte_what_icalendar_writes_for_the_visit(
+    clinic: Clinic, zone: str, enrollment: str, hour: int
+) -> None:
+    clinic = replace(
+        clinic, key="lake%d", public_name='A "B"; C, 100% é', zone=ZoneInfo(zone), address="1 %s;\\"
+    )
+    for day in (1, 29):
+        at = datetime(2026, 3, day, hour, 5, 9, tzinfo=UTC)
+        visit = Visit(
+            clinic=clinic,
+            enrollment=enrollment,
+            sequence=hour,
+            session_at=at,
+            title="Visit: 50% " + "long " * 30,
+            description="UID:0\nDTSTAMP:0Z, \\%",
+            language="en",
+            cancelled=hour == 3,
+        )
+        now = at - timedelta(days=3, seconds=7)
+        assert visit_file(visit, now).data == written_by_icalendar(visit, now)
+
+
+def written_by_icalendar(visit: Visit, now: datetime) -> bytes:
+    organizer = vCalAddress(f"mailto:{visit.clinic.email}")
+    organizer.params["CN"] = vText(visit.clinic.public_name)
+    event = Event()
+    event.add("uid", f"{visit.enrollment}.{visit.clinic.key}@drip.invalid")
+    event.add("sequence", visit.sequence)
+    event.add("dtstamp", now)
+    event.add("dtstart", visit.session_at.astimezone(visit.clinic.zone))
+    event.add("summary", visit.title, parameters={"language": visit.language})
+    event.add("description", visit.description)
+    event.add("location", visit.clinic.address)
+    event.add("status", "CANCELLED" if visit.cancelled else "CONFIRMED")
+    event.add("organizer", organizer)
+    event.add("class", "PRIVATE")
+    calendar = Calendar()
+    calendar.add("prodid", "-//Drip//Visits//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if visit.cancelled else "PUBLISH")
+    calendar.add_component(event)
+    around, day = timedelta(days=400), visit.session_at.date()
+    calendar.add_missing_timezones(first_date=day - around, last_date=day + around)
+    return bytes(calendar.to_ical())
