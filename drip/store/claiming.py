@@ -4,7 +4,7 @@ A line is what one clinic has waiting on one channel. A claim looks at the heads
 only, by the index `deliveries_due`, and so costs the same however much waits for next year.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -32,10 +32,14 @@ Heads = Mapping[Line, Mapping[Priority, datetime]]
 
 
 class Look(NamedTuple):
-    """What there is to claim: the heads of the lines, and how many of each are claimed already."""
+    """What there is to claim: the heads of the lines, and how many of each are claimed already.
+
+    `later_at` is when the first that is not due yet will be (UTC).
+    """
 
     heads: Heads
     claimed: Mapping[Line, int]
+    later_at: datetime | None
 
     def due(self, now: datetime) -> dict[Line, list[Priority]]:
         """The lines with something due, and at which priorities."""
@@ -43,10 +47,6 @@ class Look(NamedTuple):
             line: [p for p, at in head.items() if at <= now] for line, head in self.heads.items()
         }
         return {line: priorities for line, priorities in due.items() if priorities}
-
-    def next_due_at(self) -> datetime | None:
-        """When the next delivery is due, also if that is past; None if none is scheduled."""
-        return min((at for head in self.heads.values() for at in head.values()), default=None)
 
 
 Room = Callable[[Collection[Line], Mapping[Line, int]], Mapping[Line, int]]
@@ -61,7 +61,12 @@ def _no_limit(_lines: Collection[Line], _claimed: Mapping[Line, int]) -> Mapping
 def look(session: Session, now: datetime, channel: Channel | None = None) -> Look:
     """Look at all lines, or those of one channel."""
     channels = [*Channel] if channel is None else [channel]
-    return Look(heads_of_lines(session, channels), claimed_now(session, now))
+    later = session.execute(_later(*_places(channels)), {"now": now})
+    return Look(
+        heads_of_lines(session, channels),
+        claimed_now(session, now),
+        min((at for _, *times in later for at in times if at is not None), default=None),
+    )
 
 
 def claim(
@@ -103,7 +108,7 @@ def claim(
 
 def heads_of_lines(session: Session, channels: Sequence[Channel] = tuple(Channel)) -> Heads:
     """When the first of each line is due, by priority, also if that is past."""
-    places = [(channel, priority) for channel in channels for priority in Priority]
+    places = _places(channels)
     found: dict[Line, dict[Priority, datetime]] = {}
     for clinic_id, *times in session.execute(_heads(*places)):
         for (channel, priority), due_at in zip(places, times, strict=True):
@@ -114,7 +119,8 @@ def heads_of_lines(session: Session, channels: Sequence[Channel] = tuple(Channel
 
 def next_due_at(session: Session) -> datetime | None:
     """When the next delivery is due, also if that is past; None if none is scheduled."""
-    return Look(heads_of_lines(session), {}).next_due_at()
+    heads = heads_of_lines(session).values()
+    return min((due_at for head in heads for due_at in head.values()), default=None)
 
 
 def claimed_now(session: Session, now: datetime) -> dict[Line, int]:
@@ -133,9 +139,22 @@ _CLAIMED_NOW = (
 )
 
 
+Place = tuple[Channel, Priority]
+
+
+def _places(channels: Iterable[Channel]) -> list[Place]:
+    return [(channel, priority) for channel in channels for priority in Priority]
+
+
 @cache
-def _heads(*places: tuple[Channel, Priority]) -> Select[Any]:
+def _heads(*places: Place) -> Select[Any]:
     return select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
+
+
+@cache
+def _later(*places: Place) -> Select[Any]:
+    not_due = _C.due_at > bindparam("now")
+    return select(Clinic.id, *(_head(*place).where(not_due).scalar_subquery() for place in places))
 
 
 def _head(channel: Channel, priority: Priority) -> Select[tuple[datetime]]:

@@ -29,7 +29,8 @@ def tick(*, follow_up: bool = False) -> None:
     metrics.ticked(now)
     soon = ticking.tick(sender, _hand_on, now)
     if soon is not None and app.turns.take(_FOLLOW_UP, soon + _LATE):
-        tick.apply_async(kwargs={"follow_up": True}, countdown=soon)
+        wait = max(soon - (app.clock() - now).total_seconds(), 0.0)
+        tick.apply_async(kwargs={"follow_up": True}, countdown=wait)
 
 
 @shared_task(name="drip.deliver")

@@ -22,7 +22,6 @@ BACKLOG = 4000
 
 _MORE_WAITS = 0.05
 _WORKERS_ARE_BUSY = 0.1
-_PACE_IS_SHORT = 0.2
 
 HandOn = Callable[[Channel, Claim], None]
 
@@ -30,21 +29,19 @@ HandOn = Callable[[Channel, Claim], None]
 def tick(sender: Sender, hand_on: HandOn, now: datetime) -> float | None:
     """Claim what is due on each channel and hand it on in batches.
 
-    What cannot be handed on is given back. Gives in how many seconds there is something to do
-    before the next regular tick; None if there is not. `now` is UTC.
+    What cannot be handed on is given back. Gives in how many seconds from `now` (UTC) there is
+    something to do before the next regular tick; None if there is not. What waits for its
+    sender's pace waits for that one: the bucket holds what is allowed meanwhile.
     """
-    seen = _look(sender, now)
-    due = {line.channel for line in seen.due(now)}
-    channels = [channel for channel in Channel if channel in due]
-    soon = [_claim(sender, channel, seen, hand_on, now) for channel in channels]
-    left = _look(sender, now) if channels else seen
-    soon.append(_seconds_to_next(left.next_due_at(), now))
-    return min((seconds for seconds in soon if seconds is not None), default=None)
-
-
-def _look(sender: Sender, now: datetime) -> Look:
     with reading(sender.engine) as session:
-        return claiming.look(session, now)
+        seen = claiming.look(session, now)
+    due = {line.channel for line in seen.due(now)}
+    soon = [_claim(sender, channel, seen, hand_on, now) for channel in Channel if channel in due]
+    if seen.later_at is not None:
+        soon.append((seen.later_at - now).total_seconds())
+    return min(
+        (seconds for seconds in soon if seconds is not None and seconds < TICK), default=None
+    )
 
 
 def _claim(
@@ -62,13 +59,3 @@ def _claim(
             sender.give_back(Claim(claim.token, claim.ids[start:]), now)
             raise
     return _MORE_WAITS if len(claim.ids) == most else None
-
-
-def _seconds_to_next(due_at: datetime | None, now: datetime) -> float | None:
-    """When the next delivery is due, if before the next tick; what is due already has to wait."""
-    if due_at is None:
-        return None
-    seconds = (due_at - now).total_seconds()
-    if seconds <= 0:
-        return _PACE_IS_SHORT
-    return seconds if seconds < TICK else None

@@ -99,15 +99,18 @@ def test_it_looks_again_when_the_next_delivery_is_due(desk: Desk) -> None:
     assert (soon, handed) == (0.25, [])
 
 
-def test_what_waits_for_its_pace_is_looked_at_again_soon(desk: Desk) -> None:
+def test_what_waits_for_its_pace_waits_for_the_next_regular_tick(desk: Desk) -> None:
     slow = replace(desk.clinic, texts=Texts(rate=1))
     open_scope(desk.engine, desk.content, slow, NOW)
     desk.enroll_many(range(1, 8), consent="sms")
     handed: Handed = []
-    soon = ticking.tick(desk.sender, hand_to(handed), NOW)
+    assert ticking.tick(desk.sender, hand_to(handed), NOW) is None
     assert len(ids(handed, Channel.SMS)) == 2
-    assert soon is not None
-    assert 0 < soon < ticking.TICK
+    for _, claim in handed:
+        desk.sender.work(claim, NOW)
+    again: Handed = []
+    ticking.tick(desk.sender, hand_to(again), NOW + timedelta(seconds=ticking.TICK))
+    assert len(ids(again, Channel.SMS)) == 1
 
 
 def test_it_never_asks_to_wait_longer_than_for_the_next_tick(desk: Desk) -> None:
