@@ -98,7 +98,9 @@ def _move(
         reason=rows.c.reason,
         **also,
     )
-    session.execute(statement.where(_C.id == rows.c.delivery_id))
+    # The ids once more, so that a small table is not read whole to be joined.
+    those = among(_C.id, [result.delivery_id for result in batch])
+    session.execute(statement.where(_C.id == rows.c.delivery_id, those))
 
 
 def _lock(session: Session, delivery_ids: Iterable[int]) -> dict[int, _Standing]:

@@ -84,7 +84,8 @@ def finish(session: Session, endings: Sequence[Finished]) -> dict[int, int]:
     rows = given(session, _ENDING, endings)
     statement = (
         update(_ATTEMPTS)
-        .where(_C.id == rows.c.attempt_id, or_(_C.outcome.is_(None), _C.outcome == "unknown"))
+        .where(_C.id == rows.c.attempt_id, among(_C.id, [e.attempt_id for e in endings]))
+        .where(or_(_C.outcome.is_(None), _C.outcome == "unknown"))
         .values(
             finished_at=rows.c.finished_at,
             outcome=rows.c.outcome,

@@ -16,6 +16,7 @@ from drip.core.delivery import Priority, Status
 from drip.core.schedule import Channel
 from drip.store.moves import DELIVERIES, moving, stands
 from drip.store.schema import Clinic
+from drip.store.types import chosen
 
 _C = DELIVERIES.c
 
@@ -204,7 +205,7 @@ def _take(
     # As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
     statement = (
         moving(Status.CLAIMED, now, lease_token=token, lease_until=now + lease)
-        .where(_C.id.in_(select(due.cte("due").c.id)))
+        .where(chosen(_C.id, select(due.cte("due").c.id)))
         .returning(_C.due_at, _C.id)
     )
     return [row.id for row in sorted(session.execute(statement))]

@@ -19,7 +19,7 @@ from drip.core.schedule import Channel, Weight
 from drip.store.inserting import insert_all
 from drip.store.moves import DELIVERIES, moving, stands
 from drip.store.schema import Delivery, Patient
-from drip.store.types import among, among_those
+from drip.store.types import among, among_those, chosen
 
 _C = DELIVERIES.c
 _FRESH = {"populate_existing": True}
@@ -207,7 +207,7 @@ _CLAIMED = (
     _C.lease_until > bindparam("now"),
 )
 _OURS = select(Delivery).where(*_CLAIMED).order_by(Delivery.id).with_for_update()
-_THEIR_PATIENTS = select(Patient).where(Patient.id.in_(select(_C.patient_id).where(*_CLAIMED)))
+_THEIR_PATIENTS = select(Patient).where(chosen(Patient.id, select(_C.patient_id).where(*_CLAIMED)))
 
 
 def mark_sending(
@@ -274,7 +274,7 @@ def rescue(session: Session, now: datetime) -> Rescued:
         .with_for_update(skip_locked=True)
         .cte("lapsed")
     )
-    those = _C.id.in_(select(lapsed.c.id))
+    those = chosen(_C.id, select(lapsed.c.id))
     back = moving(Status.SCHEDULED, now, before={Status.CLAIMED}).where(those)
     lost = moving(Status.UNKNOWN, now, before={Status.SENDING}, reason=Reason.NO_ANSWER)
     # Unknown since the lease ended, however long nobody looked: so it is asked for at once.
@@ -298,7 +298,7 @@ def expire(session: Session, now: datetime, *, limit: int = 1000) -> list[Delive
         now,
         before={Status.SCHEDULED, Status.HELD},
         reason=Reason.UNTIL_PASSED,
-    ).where(_C.id.in_(select(late.c.id)))
+    ).where(chosen(_C.id, select(late.c.id)))
     ids = _moved(session, statement)
     return _load(session, select(Delivery).where(among(Delivery.id, ids))) if ids else []
 

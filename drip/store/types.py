@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Integer, Text, bindparam
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -117,3 +126,34 @@ def among(column: Any, values: Iterable[int] | Iterable[str]) -> ColumnElement[b
 def among_those(column: Any, name: str) -> ColumnElement[bool]:
     """The same for a statement that is made once: the list is the parameter of this name."""
     return _Among(column, bindparam(name, type_=_Many(words=not isinstance(column.type, Integer))))
+
+
+class _Chosen(FunctionElement[bool]):
+    """`column` is one of what a query chooses, which is run first."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Self:
+        """A comparison as it is."""
+        return self
+
+
+@compiles(_Chosen, "postgresql")
+def _chosen_array(element: _Chosen, compiler: SQLCompiler, **kw: Any) -> str:
+    column, query = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY(ARRAY{query})"
+
+
+@compiles(_Chosen, "sqlite")
+def _chosen_rows(element: _Chosen, compiler: SQLCompiler, **kw: Any) -> str:
+    column, query = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN {query}"
+
+
+def chosen(column: Any, ids: Select[Any]) -> ColumnElement[bool]:
+    """`column IN (query)`, by the column's index always.
+
+    For a limit that might be large PostgreSQL would read the whole table beside it instead.
+    """
+    return _Chosen(column, ids.scalar_subquery())
