@@ -19,7 +19,7 @@ demo: .venv/.runtime
 	$(BIN)/drip demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not packaging and not soak"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not packaging and not soak"
 	@echo "Left out: the tests marked packaging, a minute or two; .ci/run has them."
 
 lint: .venv/.dev

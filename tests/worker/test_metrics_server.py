@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
 from sqlalchemy import Engine
 
 from drip.config import Secret, Settings
@@ -177,8 +178,14 @@ def test_a_worker_whose_process_was_killed_has_the_port_for_itself(
 ) -> None:
     """A process that is forked later would keep the port open when the worker is gone."""
     options = ("worker", "--concurrency", "1")
+    celery = make_celery(Settings(redis_url=Secret(redis_url)))
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()  # the ticks of other tests
     with drip(folder, postgresql_engine, port, *options, DRIP_REDIS_URL=redis_url) as process:
-        until(port, bool)
+        # A worker that does not listen yet gives up when it loses a process.
+        celery.send_task("drip.tick", queue="maintenance")
+        until(port, lambda samples: samples.get("drip_tick_age_seconds", 60) < 30)
+        celery.close()
         (child,) = children_of(process.pid)
         os.kill(child, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
