@@ -20,7 +20,7 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not packaging and not soak"
-	@echo "Left out: the tests marked packaging, a minute or two; .ci/run has them."
+	@echo "Left out: the tests marked packaging or soak, two minutes; .ci/run has them."
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
