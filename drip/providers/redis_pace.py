@@ -1,5 +1,6 @@
 """The pace of all senders in Redis, for as many processes as there are."""
 
+import time
 from datetime import datetime
 from typing import cast
 
@@ -38,6 +39,7 @@ class RedisPace:
 
     def __init__(self, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)
+        self._away_until = 0.0
 
     @classmethod
     def at(cls, url: str) -> "RedisPace":
@@ -60,9 +62,13 @@ class RedisPace:
 
     def _ask(self, sender: str, rate: float, wanted: int) -> tuple[int, int]:
         """How many of the wanted tokens were granted, and how many there were before."""
+        if time.monotonic() < self._away_until:
+            return 0, 0
         try:
             answer = self._take(keys=[_PREFIX + sender], args=[rate, burst(rate), wanted])
         except RedisError as error:
+            # Not asked again for each sender of a batch: addresses are locked meanwhile.
+            self._away_until = time.monotonic() + _SECONDS_TO_ANSWER
             log.warning("pace.away", error=type(error).__name__)
             return 0, 0
         granted, left = cast("tuple[int, int]", answer)

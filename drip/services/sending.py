@@ -297,12 +297,11 @@ class Sender:
             group = [each for each in ready if each.delivery.channel is channel]
             breaker = self.breakers[channel]
             allowed = breaker.allows(now) if group else None
-            for number, each in enumerate(group):
-                if allowed is None or number < allowed:
-                    going.append(each)
-                else:
-                    again, why = breaker.opens_again(now), Reason.PROVIDER_DOWN
-                    deliveries.postpone(session, each.delivery.id, token, again, why, now)
+            going += group[:allowed]
+            if allowed is not None:
+                waiting = [each.delivery.id for each in group[allowed:]]
+                again, why = breaker.opens_again(now), Reason.PROVIDER_DOWN
+                deliveries.postpone_all(session, waiting, token, again, why, now)
         return going
 
     def _in_pace(

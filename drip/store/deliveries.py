@@ -250,8 +250,20 @@ def postpone(
     now: datetime,
 ) -> bool:
     """Put a claimed delivery off until `due_at`; tell if it was ours."""
+    return bool(postpone_all(session, [delivery_id], token, due_at, reason, now))
+
+
+def postpone_all(
+    session: Session,
+    ids: Iterable[int],
+    token: str,
+    due_at: datetime,
+    reason: Reason | None,
+    now: datetime,
+) -> set[int]:
+    """Put claimed deliveries off until the same time; gives those that were ours."""
     statement = moving(Status.SCHEDULED, now, before={Status.CLAIMED}, due_at=due_at, reason=reason)
-    return bool(_moved(session, statement.where(_C.id == delivery_id, _C.lease_token == token)))
+    return _moved(session, statement.where(among(_C.id, ids), _C.lease_token == token))
 
 
 def ask_later(session: Session, ids: Iterable[int], now: datetime) -> None:

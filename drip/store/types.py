@@ -90,8 +90,8 @@ class _Many(TypeDecorator[list[Any]]):
         return json.dumps(value) if dialect.name == SQLITE else value
 
 
-class _Among(FunctionElement[bool]):
-    """`column` is one of a list that is a single parameter."""
+class _Membership(FunctionElement[bool]):
+    """`column` is one of many."""
 
     type = Boolean()
     inherit_cache = True
@@ -99,6 +99,12 @@ class _Among(FunctionElement[bool]):
     def self_group(self, against: Any = None) -> Self:
         """A comparison as it is: `... = 1`, which SQLite would be given, hides the index."""
         return self
+
+
+class _Among(_Membership):
+    """`column` is one of a list that is a single parameter."""
+
+    inherit_cache = True
 
 
 @compiles(_Among, "postgresql")
@@ -128,15 +134,10 @@ def among_those(column: Any, name: str) -> ColumnElement[bool]:
     return _Among(column, bindparam(name, type_=_Many(words=not isinstance(column.type, Integer))))
 
 
-class _Chosen(FunctionElement[bool]):
+class _Chosen(_Membership):
     """`column` is one of what a query chooses, which is run first."""
 
-    type = Boolean()
     inherit_cache = True
-
-    def self_group(self, against: Any = None) -> Self:
-        """A comparison as it is."""
-        return self
 
 
 @compiles(_Chosen, "postgresql")
