@@ -16,6 +16,7 @@ from drip.errors import SettingsError, StoreError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from drip.core.links import Links
     from drip.core.pace import Pace
     from drip.providers.protocol import Provider
     from drip.providers.redis_turns import RedisTurns
@@ -94,6 +95,14 @@ class App:
         from drip.services.sending import Sender
 
         return Sender(self.engine, self.content, self.providers(), self.pace)
+
+    @cached_property
+    def links(self) -> "Links | None":
+        """The signed links of patients' pages; None where nobody could follow them."""
+        from drip.core.links import Links
+
+        url, secret = self.settings.public_url, self.settings.secret_key
+        return Links(url, secret.reveal()) if url and secret else None
 
     @cached_property
     def pace(self) -> "Pace":

@@ -30,6 +30,7 @@ COMMANDS = {
     "no-show": ("drip.cli.changing", "Note that the patient did not come."),
     "stop": ("drip.cli.changing", "Stop messages to a patient who said so."),
     "tasks": ("drip.cli.tasks", "What staff must do: list, show, done."),
+    "classify": ("drip.cli.classify", "Show how a patient's reply is understood."),
     "send-test": ("drip.cli.send_test", "Send one message to yourself, marked as a test."),
     "run": ("drip.cli.running", "Send what is due, in one process, until stopped."),
     "worker": ("drip.cli.celery_commands", "Work on batches, with Redis and Celery."),

@@ -1,6 +1,8 @@
 """`drip simulate`: weeks of a clinic's sending on a fast clock, with patients who do not exist."""
 
+import gc
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,8 +33,32 @@ from drip.services.simulation_report import Report, Wanted, report
 from drip.store.throw_away import throw_away_engine
 
 _OUTBOX = Path("drip-simulation")
+_GARBAGE_EVERY = 100_000
+"""How many new objects there are before garbage is looked for. Nearly all of it is a batch's own
+and is gone with the batch: to look as often as usual takes a seventh of the time.
+"""
+
+_YEARS = range(2000, 2100)
+"""In which a simulation may begin: around them there are calendars and clock changes."""
 
 Show = Callable[[Progress], None]
+
+
+def _a_number(
+    _context: click.Context, _option: click.Parameter, value: float | None
+) -> float | None:
+    """What click's ranges let through: "nan" is below no limit and above none."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it is not a number")
+    return value
+
+
+def _a_near_day(
+    _context: click.Context, _option: click.Parameter, value: datetime | None
+) -> datetime | None:
+    if value is not None and value.year not in _YEARS:
+        raise click.BadParameter(f"give a day from {_YEARS[0]} to {_YEARS[-1]}")
+    return value
 
 
 @click.command()
@@ -46,13 +72,13 @@ Show = Callable[[Progress], None]
 )  # fmt: skip
 @click.option("--schedule", default=DEFAULT_SCHEDULE, show_default=True, metavar="NAME")
 @click.option(
-    "--rate", type=click.FloatRange(0.01, 100_000), metavar="N",
+    "--rate", type=click.FloatRange(0.01, 100_000), metavar="N", callback=_a_number,
     help="The pace: texts a second.  [default: the clinic's]",
 )  # fmt: skip
 @click.option("--sender", type=click.Choice(tuple(RATES)), help="The pace of a kind of sender.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draws other patients.")
 @click.option(
-    "--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+    "--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", callback=_a_near_day,
     help="The first day.  [default: next Monday]",
 )  # fmt: skip
 @click.option(
@@ -61,7 +87,7 @@ Show = Callable[[Progress], None]
 )  # fmt: skip
 @click.option(
     "--price-per-part", "price", type=click.FloatRange(0, 100), default=0.0079, show_default=True,
-    metavar="DOLLARS", help="What the carrier takes for a part.",
+    metavar="DOLLARS", callback=_a_number, help="What the carrier takes for a part.",
 )  # fmt: skip
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with charts here.")
 @as_json
@@ -94,7 +120,8 @@ def simulate(
     first_day = start.date() if start else _next_monday(app.clock().astimezone(clinic.zone).date())
     wanted = Wanted(count, days, schedule, seed, provider, first_day, price)
     try:
-        made = _made(app.content, clinic, wanted)
+        with _garbage_seldom_looked_for():
+            made = _made(app.content, clinic, wanted)
     except KeyboardInterrupt:
         raise DripError("Stopped: nothing of the simulation was kept.") from None
     if html is not None:
@@ -129,6 +156,16 @@ def _made(content: ContentDir, clinic: Clinic, wanted: Wanted) -> Report:
         return report(scope, wanted, done)
 
 
+@contextmanager
+def _garbage_seldom_looked_for() -> Iterator[None]:
+    usual = gc.get_threshold()
+    gc.set_threshold(_GARBAGE_EVERY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
 def _at_pace(clinic: Clinic, rate: float | None, sender: str | None) -> Clinic:
     if rate is not None and sender is not None:
         raise InvalidInput("--rate and --sender both set the pace: give one of them.")
@@ -146,10 +183,13 @@ def _providers(name: str) -> Mapping[Channel, Provider]:
 
 
 def _refuse_unwritable(path: Path) -> None:
-    """Find out before the work, not after it."""
+    """Find out before the work, not after it; what is there stays as it is until then."""
+    is_new = not path.exists()
     try:
         with path.open("a", encoding="utf-8"):
             pass
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -16,15 +16,11 @@ from drip.services.simulation_report import Queue, Report
 
 HEIGHT = 200
 """Of the plot, in pixels."""
-TOP = 22
-"""Room above it, for the highest number."""
+TOP = 10
+"""Room above it, for half of the highest number."""
 _PACE_SHOWN = 4
 """The pace has a line of its own where it is not more than so many times the highest bar."""
 _MOST_LABELS = 5
-_LABEL = 18
-"""Pixels that a label takes; none stands closer to the line of the pace."""
-
-
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 _LAST_LABEL = 90
 """In per cent of the width: a label that begins further to the right finds no room."""
@@ -64,6 +60,11 @@ class Chart:
         """Where the bars stand."""
         return TOP + HEIGHT
 
+    @property
+    def margin(self) -> int:
+        """How many digits the numbers beside the chart need room for."""
+        return max((len(mark.label) for mark in self.grid), default=0) + 1
+
 
 def by_hour(made: Report) -> Chart:
     """Texts by the hour of the day: the busiest day behind, an ordinary one before it."""
@@ -77,7 +78,7 @@ def by_hour(made: Report) -> Chart:
     return Chart(
         back=_bars(slots, [hour.most for hour in made.hours], top, 0.12, says),
         front=_bars(slots, [hour.texts / days for hour in made.hours], top, 0.12, says),
-        grid=tuple(mark for mark in _grid(top) if abs(mark.at - (pace_y or 0)) > _LABEL),
+        grid=_grid(top),
         ticks=tuple(
             Mark((left + right) / 2, f"{hour.hour}")
             for (left, right), hour in zip(slots, made.hours, strict=True)

@@ -1,11 +1,13 @@
 """The outcome of a simulation in the terminal: 80 columns, the answer first."""
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from drip.cli.printing import print_table, wrapped
 from drip.cli.simulation_words import (
+    days_said,
     fates,
     hour_said,
     number,
@@ -26,7 +28,7 @@ def print_report(made: Report) -> None:
     """Print all of it."""
     wanted = made.wanted
     title = (
-        f"{patients_said(wanted.patients)} of {made.clinic} over {wanted.days} days "
+        f"{patients_said(wanted.patients)} of {made.clinic} over {days_said(wanted.days)} "
         f"at {texts_a_second(made.rate)}"
     )
     click.secho(title, bold=True)
@@ -34,13 +36,13 @@ def print_report(made: Report) -> None:
         for line in wrapped(sentence, 2):
             click.echo(line)
     click.echo()
-    print_table(("What became of them", "Texts", "Emails"), fates(dict(made.counts)))
-    click.echo(f"{number(made.held)} deliveries were held for a while.\n")
+    _print_figures(("What became of them", "Texts", "Emails"), fates(dict(made.counts)))
+    click.echo(f"{number(made.held)} were held for a while: the patient's messages were paused.\n")
     _print_hours(made)
     click.echo()
     _print_waits(made)
     click.echo()
-    print_table(("Texts by length", "Texts", "Parts", "Cost"), parts(made))
+    _print_figures(("Texts by length", "Texts", "Parts", "Cost"), parts(made))
 
 
 def _print_hours(made: Report) -> None:
@@ -49,7 +51,9 @@ def _print_hours(made: Report) -> None:
     most = max(hour.most for hour in made.hours)
     headers = ("Hour of the day", "All days", "Busiest day", "Of the pace", "")
     rows = [_hour_row(hour, made.allowed, most) for hour in made.hours]
-    print_table(headers, rows, f"Texts by the hour; the pace allows {number(made.allowed)} an hour")
+    _print_figures(
+        headers, rows, f"Texts by the hour; the pace allows {number(made.allowed)} an hour"
+    )
 
 
 def _hour_row(hour: Hour, allowed: float, most: int) -> tuple[str, ...]:
@@ -68,7 +72,20 @@ def _print_waits(made: Report) -> None:
         f"How late: half within {span(late.half)}, 95 in 100 within {span(late.most)}, "
         f"the last {span(late.longest)}"
     )
-    print_table(("After its time", "Texts", "Share", ""), rows, title)
+    _print_figures(("After its time", "Texts", "Share", ""), rows, title)
+
+
+def _print_figures(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print a table of names, figures and perhaps bars, each figure's last digit beneath another's.
+
+    A column of bars has no header.
+    """
+    columns = [list(column) for column in zip(headers, *rows, strict=True)]
+    for column in columns[1:]:
+        if column[0]:
+            column[:] = [cell.rjust(max(map(len, column))) for cell in column]
+    header, *lines = zip(*columns, strict=True)
+    print_table(header, lines, title)
 
 
 def _bar(count: int, most: int) -> str:

@@ -8,10 +8,14 @@ from zoneinfo import ZoneInfo
 from drip.core.delivery import SAID
 from drip.core.pace import RATES
 from drip.core.schedule import Channel
-from drip.services.simulation_report import TOO_LATE, WAITS, Counts, Report
+from drip.core.sms import Encoding
+from drip.services.simulation_report import TOO_LATE, WAITS, Counts, Queue, Report
 
 Line = tuple[str, str, str]
 """What is counted, and how many texts and emails that is."""
+
+_SENDERS = {"long-code": "long code", "toll-free": "toll-free number", "short-code": "short code"}
+_LETTERS: dict[Encoding, str] = {"GSM-7": "plain letters", "UCS-2": "special letters"}
 
 
 def number(count: float) -> str:
@@ -86,10 +90,41 @@ def patients_said(count: int) -> str:
     return f"{number(count)} patient{'' if count == 1 else 's'}"
 
 
+def days_said(count: int) -> str:
+    """So many days, in words: "1 day", "60 days"."""
+    return f"{number(count)} day{'' if count == 1 else 's'}"
+
+
+def busiest_said(made: Report) -> str:
+    """When most texts go out, and whether the pace has room for them."""
+    busiest = made.busiest
+    if busiest is None:
+        return ""
+    most, allowed = number(busiest.most), number(made.allowed)
+    said = f"Most go out at {hour_said(busiest.hour)}: up to {most} on one day."
+    if busiest.most > made.allowed:
+        return f"{said} The pace allows {allowed} an hour: the rest waits."
+    if made.lateness.longest > TOO_LATE:
+        said += " Many of them are due at the very same minute, and wait for their turn."
+    return f"{said} The pace allows {allowed} an hour."
+
+
+def queue_said(found: Queue, rate: float, zone: ZoneInfo) -> str:
+    """How the longest queue came and went."""
+
+    def said(at: datetime) -> str:
+        return f"{at.astimezone(zone):%H:%M}" if found.in_a_day else moment_said(at, zone)
+
+    return (
+        f"It formed at {said(found.formed_at)} and had drained at {said(found.drained_at)}, "
+        f"at {texts_a_second(rate)}. At most {number(found.longest)} texts were due and waited."
+    )
+
+
 def _who(rate: float) -> str:
     """Which kind of sender has such a pace."""
-    fits = [name for name, pace in RATES.items() if pace >= rate and name != "messaging-service"]
-    return f": a {fits[0].replace('-', ' ')} has that" if fits else ""
+    fits = [said for name, said in _SENDERS.items() if RATES[name] >= rate]
+    return f": a {fits[0]} has that" if fits else ""
 
 
 def fates(counts: dict[Channel, Counts]) -> list[Line]:
@@ -123,7 +158,7 @@ def parts(made: Report) -> list[Sequence[str]]:
     price = made.wanted.price
     rows: list[Sequence[str]] = [
         (
-            f"{count} part{'' if count == 1 else 's'}, {encoding}",
+            f"{count} part{'' if count == 1 else 's'}, {_LETTERS[encoding]}",
             number(texts),
             number(count * texts),
             money(count * texts * price),

@@ -24,7 +24,8 @@ from drip.content.message_checks import (
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent, Problem, Severity, nearest, shown
 from drip.content.readability import Reading
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
+from drip.content.reply_rules import reply_rule_problems
 from drip.content.sample_patients import (
     at_its_time,
     at_worst,
@@ -35,6 +36,7 @@ from drip.content.sample_patients import (
 )
 from drip.content.schedule_file import read_schedule, step_loc
 from drip.content.sources import ContentDir
+from drip.content.values import Facts
 from drip.content.wording import beginnings
 from drip.content.yamlfile import YamlFile, read_yaml
 from drip.core.clinic import Clinic
@@ -100,6 +102,7 @@ class _Check:
         languages = self.languages()
         clinic = self.clinic(languages)
         self.problems.update(unheard_problems(self.content))
+        self.problems.update(reply_rule_problems(self.content))
         for name in self.messages:
             for language, words in languages.items():
                 self.message(name, language, words, clinic)

@@ -10,7 +10,8 @@ from drip.content.markdown import Document, one_line
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent, Problem, Severity, nearest
 from drip.content.readability import Reading, Scale, read
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
+from drip.content.values import Facts
 from drip.content.variables import FIELDS, INSTRUCTIONS, Use, name_problems, uses
 from drip.content.wording import beginnings, phrases
 from drip.core.sms import Parts

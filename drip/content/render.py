@@ -1,11 +1,9 @@
 """A message and the facts of one patient, made into the text or email that goes out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from drip.content.forms import (
     FIRST_NAME,
@@ -29,35 +27,10 @@ from drip.content.markdown import Document, one_line
 from drip.content.messages import Message, load_message
 from drip.content.sources import ContentDir
 from drip.content.templates import MessageTemplate, Trusted
-from drip.content.words import SessionWords, clinic_blanks, fill, session_words
-from drip.core.clinic import Clinic
+from drip.content.values import Facts, Values
+from drip.content.words import SessionWords, clinic_blanks, fill
 from drip.core.outgoing import CalendarFile, EmailContent, SmsContent
 from drip.core.sms import plain_twins
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a message may say of one patient and the visit.
-
-    `session_at` and `now` are aware (UTC); `now` is the moment of sending. `zone` is the
-    patient's, or the clinic's where the patient has none. `route` is "iv", "im", "nasal", "oral"
-    or "". `skipped` names the messages that a short-notice plan left out, in order.
-    `enrollment` names the visit in calendar files, and `sequence` grows with each reschedule.
-    """
-
-    first_name: str
-    language: str
-    zone: ZoneInfo
-    clinic: Clinic
-    session_at: datetime
-    now: datetime
-    plain_wording: bool = False
-    route: str = ""
-    skipped: tuple[str, ...] = ()
-    enrollment: str = ""
-    sequence: int = 0
-    unsubscribe_url: str | None = None
-
 
 _CLINICS_KEPT = 1000
 
@@ -74,9 +47,8 @@ class Renderer:
         self._templates: dict[tuple[str, str, str], MessageTemplate] = {}
         self._languages: dict[str, Language] = {}
         self._crisis: dict[str, CrisisLines] = {}
-        # With the clinic itself, so that nothing else gets its id meanwhile.
-        self._clinics: dict[tuple[int, str], tuple[Clinic, dict[str, Any]]] = {}
-        self._latest: tuple[Facts, dict[str, Any]] | None = None
+        # By the id of the clinic, which its values keep: nothing else gets that id meanwhile.
+        self._values: dict[tuple[int, str], Values] = {}
         self._layout = Layout(content)
         self._forms = Forms()
 
@@ -84,7 +56,9 @@ class Renderer:
         """Make the text of a message, in the wording that the patient chose."""
         message = self.message(name, facts.language)
         plain = facts.plain_wording and message.front.sms_plain is not None
-        text = self._rendered(message, "sms_plain" if plain else "sms", self._line_values(facts))
+        text = self._rendered(
+            message, "sms_plain" if plain else "sms", self._values_of(facts).of_line(facts)
+        )
         return SmsContent(plain_twins(one_line(self._marked(text, facts, test=test))))
 
     def email(self, name: str, facts: Facts, *, test: bool = False) -> EmailContent:
@@ -104,7 +78,7 @@ class Renderer:
     def subject(self, name: str, facts: Facts, *, test: bool = False) -> str:
         """Make the subject of the email alone."""
         message = self.message(name, facts.language)
-        text = self._rendered(message, "subject", self._line_values(facts))
+        text = self._rendered(message, "subject", self._values_of(facts).of_line(facts))
         return one_line(self._marked(text, facts, test=test))
 
     def email_text(self, name: str, facts: Facts) -> str:
@@ -129,12 +103,12 @@ class Renderer:
     def document(self, name: str, facts: Facts) -> Document:
         """Make the body of the email alone, without the layout."""
         message = self.message(name, facts.language)
-        return Document(self._body(message, facts, self._body_values(facts)))
+        return Document(self._body(message, facts, self._values_of(facts).of_body(facts)))
 
     def in_short(self, message: Message, facts: Facts) -> SimpleNamespace:
         """Make the section that a short-notice welcome carries: its title and its text."""
-        title = self._rendered(message, "title", self._line_values(facts))
-        text = self._rendered(message, "in_short", self._body_values(facts))
+        title = self._rendered(message, "title", self._values_of(facts).of_line(facts))
+        text = self._rendered(message, "in_short", self._values_of(facts).of_body(facts))
         return SimpleNamespace(title=title, text=Trusted(text))
 
     def crisis_sms(self, facts: Facts) -> str:
@@ -147,7 +121,7 @@ class Renderer:
         frame = frame_of(words, facts.clinic, subject, url)
         if not self._template(message, "body").only_prints:
             return self._made(message, facts, frame)
-        values = _with_stand_ins(self._body_values(facts))
+        values = _with_stand_ins(self._values_of(facts).of_body(facts))
         source, said = self._body(message, facts, values), to_put_in(values)
         around, said[SUBJECT] = frame, subject
         if plain_in_html(subject):
@@ -185,46 +159,20 @@ class Renderer:
     def _marked(self, text: str, facts: Facts, *, test: bool) -> str:
         return f"{self.language(facts.language).test_mark}: {text}" if test else text
 
-    def _line_values(self, facts: Facts) -> dict[str, Any]:
-        return {**self._values(facts), "crisis": SimpleNamespace(sms=self.crisis_sms(facts))}
-
-    def _body_values(self, facts: Facts) -> dict[str, Any]:
-        values = self._values(facts)
-        lines = self._crisis_lines(facts.clinic.country)
-        values["crisis"] = SimpleNamespace(
-            email=Trusted(crisis_words(lines, facts.language, "email"))
-        )
-        return values
-
     def _crisis_lines(self, country: str) -> CrisisLines:
         if country not in self._crisis:
             self._crisis[country] = load_crisis_lines(self._content, country)
         return self._crisis[country]
 
-    def _values(self, facts: Facts) -> dict[str, Any]:
-        # Subject and body of an email are made from the same facts, one after the other.
-        latest = self._latest
-        if latest is None or latest[0] is not facts:
-            self._latest = latest = facts, self._new_values(facts)
-        return dict(latest[1])
-
-    def _new_values(self, facts: Facts) -> dict[str, Any]:
-        words, clinic = self.language(facts.language), facts.clinic
-        session = session_words(words, clinic, facts.session_at, facts.zone, facts.now, facts.route)
-        return {
-            **self._clinic_values(clinic, words),
-            "patient": SimpleNamespace(first_name=facts.first_name),
-            "session": session,
-        }
-
-    def _clinic_values(self, clinic: Clinic, words: Language) -> dict[str, Any]:
-        """What a clinic says in a language: the same for all its patients, and made once."""
-        key = id(clinic), words.language
-        if key not in self._clinics:
-            if len(self._clinics) >= _CLINICS_KEPT:
-                self._clinics.clear()
-            self._clinics[key] = clinic, _new_clinic_values(clinic, words)
-        return self._clinics[key][1]
+    def _values_of(self, facts: Facts) -> Values:
+        clinic, language = facts.clinic, facts.language
+        key = id(clinic), language
+        if key not in self._values:
+            if len(self._values) >= _CLINICS_KEPT:
+                self._values.clear()
+            lines = partial(self._crisis_lines, clinic.country)
+            self._values[key] = Values(clinic, self.language(language), lines)
+        return self._values[key]
 
     def _calendar(self, message: Message, facts: Facts) -> CalendarFile | None:
         if message.front.calendar is None:
@@ -259,16 +207,4 @@ def _with_stand_ins(values: dict[str, Any]) -> dict[str, Any]:
         **values,
         "patient": SimpleNamespace(first_name=name),
         "session": SessionWords(*words)._replace(route=session.route),
-    }
-
-
-def _new_clinic_values(clinic: Clinic, words: Language) -> dict[str, Any]:
-    blanks = clinic_blanks(clinic)
-    said = {name.removeprefix("clinic."): text for name, text in blanks.items()}
-    defaults = {str(name): fill(text, blanks) for name, text in words.instructions.items()}
-    own = clinic.instructions.get(words.language, {})
-    no_replies = fill(words.no_replies, blanks)
-    return {
-        "clinic": SimpleNamespace(**{**defaults, **own, **said}),
-        "invite": lambda invitation: invitation if clinic.hears_replies else no_replies,
     }

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from drip.content.language_file import Language
-from drip.content.render import Facts
+from drip.content.values import Facts
 from drip.content.words import date_said
 from drip.core.clinic import Clinic
 from drip.core.schedule import Schedule, Step

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
@@ -13,6 +14,7 @@ from drip.content.forms import StandIn, only_prints, printed
 from drip.content.markdown import escaped, one_line
 from drip.content.messages import Message
 from drip.content.problems import BrokenContent
+from drip.content.words import SessionWords
 
 
 class Trusted(str):
@@ -41,10 +43,20 @@ def _printed(safe: Callable[[str], str]) -> Callable[[Any], Any]:
     return finalize
 
 
+_OPEN = frozenset({SimpleNamespace, SessionWords})
+"""What holds the values of messages, with nothing in it to be kept from them."""
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox without `*`: "x" times a billion would fill the memory."""
 
     intercepted_binops = frozenset(["*", "**"])
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """The names that messages use, quickly; all else as the sandbox sees it."""
+        if type(obj) in _OPEN and attribute[0] != "_" and hasattr(obj, attribute):
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         raise TemplateError(f"a message does not count: {operator} is not allowed")

@@ -5,7 +5,6 @@ limit, and may be told to repeat a POST, which would text a patient twice.
 """
 
 import logging
-import re
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
@@ -25,7 +24,13 @@ __all__ = ["API", "BlockingHttp", "Http", "NoAnswerError", "NotSentError", "thre
 API = "https://api.twilio.com"
 """Where the Twilio client believes that it sends to."""
 
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.~ -]")
+_CODES = [
+    (mark, quote_plus(mark))
+    # First those that stand in the codes of others.
+    for mark in ("%", "+", *(chr(i) for i in range(128) if chr(i) not in "%+"))
+    if quote_plus(mark) != mark
+]
+"""Each ASCII character that a form does not take as it is, with what stands for it."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,8 +121,7 @@ def form_of(fields: Mapping[str, object]) -> bytes:
 def _quoted(words: str) -> str:
     if not words.isascii():
         return quote_plus(words)
-    return _NOT_PLAIN.sub(_escape, words).replace(" ", "+")
-
-
-def _escape(found: re.Match[str]) -> str:
-    return f"%{ord(found[0]):02X}"
+    for mark, code in _CODES:
+        if mark in words:
+            words = words.replace(mark, code)
+    return words

@@ -12,7 +12,7 @@ from drip.core.schedule import Weight
 from drip.services.journeys import existing_of
 from drip.services.plans import open_call_for
 from drip.store import deliveries, patients, tasks
-from drip.store.schema import Delivery
+from drip.store.claimed import Known
 
 _FIX_ADDRESS = "fix_address"
 
@@ -30,7 +30,7 @@ _NO_CALL = frozenset(
 """Reasons that staff gave themselves, or that leave nothing unsaid."""
 
 
-def tell_staff(session: Session, delivery: Delivery, reason: Reason, now: datetime) -> None:
+def tell_staff(session: Session, delivery: Known, reason: Reason, now: datetime) -> None:
     """Open the task for a delivery that did not go out (T12).
 
     A broken message is always a task; anything else is where the step is essential and the
@@ -73,7 +73,7 @@ def alert_staff(
 
 def suppress_refused(
     session: Session,
-    answered: Iterable[tuple[Delivery, str, Answer | Settlement]],
+    answered: Iterable[tuple[Known, str, Answer | Settlement]],
     now: datetime,
 ) -> None:
     """Mark the addresses that must not be messaged again.
@@ -92,7 +92,7 @@ def suppress_refused(
 
 def after_failure(
     session: Session,
-    delivery: Delivery,
+    delivery: Known,
     address: str,
     said: Answer | Settlement,
     reason: Reason,
@@ -119,7 +119,7 @@ def after_failure(
     tell_staff(session, delivery, reason, now)
 
 
-def _is_asked_for(session: Session, delivery: Delivery, address: str) -> bool:
+def _is_asked_for(session: Session, delivery: Known, address: str) -> bool:
     """Whether staff are about to mend this address already."""
     return any(
         task.kind == _FIX_ADDRESS
@@ -129,7 +129,7 @@ def _is_asked_for(session: Session, delivery: Delivery, address: str) -> bool:
     )
 
 
-def _carries(row: Existing, delivery: Delivery) -> bool:
+def _carries(row: Existing, delivery: Known) -> bool:
     """Whether another delivery of the same step reaches, or reached, the patient."""
     return (
         row.id != delivery.id

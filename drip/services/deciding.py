@@ -9,7 +9,8 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy.orm import Session
 
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
+from drip.content.values import Facts
 from drip.core.clinic import Clinic
 from drip.core.delivery import TOO_SHORT_NOTICE, Reason, Status
 from drip.core.outgoing import EmailContent, SmsContent
@@ -17,17 +18,11 @@ from drip.core.policy import Decision, End, Go, Situation, decide
 from drip.core.schedule import CANCELLED, NOTICES, Channel, Weight
 from drip.core.slots import Slots
 from drip.errors import StoreError
-from drip.services.journeys import (
-    address_of,
-    addresses_of,
-    reach_of,
-    step_times,
-    zone_of,
-)
+from drip.services.journeys import addresses_of, blocked, step_times, zone_of
 from drip.services.remembered import Remembered, version_of
-from drip.store import deliveries, enrollments, patients
-from drip.store.deliveries import Beside
-from drip.store.schema import Delivery, Enrollment, Patient
+from drip.store import claimed, patients
+from drip.store.claimed import Beside, Claimed, Reachable
+from drip.store.schema import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +34,7 @@ StepKey = tuple[int, str, int]
 class Ready:
     """A delivery that may go out: from whom, to which address, saying what, until when (UTC)."""
 
-    delivery: Delivery
+    delivery: Claimed
     clinic: Clinic
     address: str
     content: SmsContent | EmailContent
@@ -53,11 +48,11 @@ _NEAR = timedelta(hours=52)
 class Judged(NamedTuple):
     """A claimed delivery with what is to become of it: sent, put off, or ended."""
 
-    delivery: Delivery
+    delivery: Claimed
     verdict: Ready | Decision
 
 
-def step_key(row: Delivery | Beside) -> StepKey:
+def step_key(row: Claimed | Beside) -> StepKey:
     """What the channels of a step share."""
     return row.enrollment_id, row.step, row.occurrence
 
@@ -78,15 +73,13 @@ class Batch:
     ) -> None:
         self._session = session
         self._all: dict[int, list[Beside]] | None = None
-        self.patients = deliveries.patients_of_claimed(session, ids, token, now)
-        self._stopped = _lock_addresses(session, self.patients.values())
-        self.rows = deliveries.lock_claimed(session, ids, token, now)
-        self.enrollments = enrollments.get_many(session, {r.enrollment_id for r in self.rows})
-        self._permissions = patients.permissions_of(session, self.patients)
-        self.clinics = remembered.clinics(session, {r.clinic_id for r in self.rows})
-        self.schedules = remembered.schedules(session, self.enrollments.values())
-        self._around = deliveries.beside(
-            session, self.patients, around=(now - _NEAR, now + _NEAR), steps=self._steps()
+        self._stopped = _lock_addresses(session, claimed.addresses(session, ids, token, now))
+        self.rows = claimed.lock(session, ids, token, now)
+        self.clinics = remembered.clinics(session, {row.clinic_id for row in self.rows})
+        self.schedules = remembered.schedules(session, self.rows)
+        self._patients = {row.patient_id for row in self.rows}
+        self._around = claimed.beside(
+            session, self._patients, around=(now - _NEAR, now + _NEAR), steps=self._steps()
         )
 
     def around(self, patient_id: int) -> list[Beside]:
@@ -96,13 +89,13 @@ class Batch:
     def all_of(self, patient_id: int) -> list[Beside]:
         """Everything that a patient gets or got; read for the whole batch when first asked."""
         if self._all is None:
-            self._all = deliveries.beside(self._session, self.patients)
+            self._all = claimed.beside(self._session, self._patients)
         return self._all.get(patient_id, [])
 
-    def reach(self, patient: Patient) -> dict[Channel, Reason | None]:
-        """For every channel why the patient cannot be reached on it now."""
-        given = self._permissions.get(patient.id, {})
-        return reach_of(patient, given, self._stopped[patient.clinic_id])
+    def blocked(self, row: Claimed) -> Reason | None:
+        """Why a row's channel cannot be used for its patient now."""
+        stopped = self._stopped[row.clinic_id]
+        return blocked(row.channel, row.address, stopped, consented=row.consented)
 
     def _steps(self) -> set[str]:
         """The steps of the batch, and those that say the same again."""
@@ -115,17 +108,16 @@ class Batch:
 
 
 def _lock_addresses(
-    session: Session, people: Iterable[Patient]
+    session: Session, people: Iterable[Reachable]
 ) -> dict[int, dict[tuple[Channel, str], str]]:
     """Lock the addresses of these patients; gives for each clinic those that are suppressed."""
-    by_clinic: defaultdict[int, list[Patient]] = defaultdict(list)
+    by_clinic: defaultdict[int, list[Reachable]] = defaultdict(list)
     for patient in people:
         by_clinic[patient.clinic_id].append(patient)
-    stopped = {}
-    for clinic_id, theirs in sorted(by_clinic.items()):
-        stand = patients.lock_addresses(session, clinic_id, addresses_of(theirs))
-        stopped[clinic_id] = {pair: why for pair, why in stand.items() if why is not None}
-    return stopped
+    return {
+        clinic_id: patients.lock_addresses(session, clinic_id, addresses_of(theirs))
+        for clinic_id, theirs in sorted(by_clinic.items())
+    }
 
 
 def judge(batch: Batch, renderer: Renderer, now: datetime) -> list[Judged]:
@@ -152,55 +144,51 @@ def judge(batch: Batch, renderer: Renderer, now: datetime) -> list[Judged]:
 
 def _judge(
     batch: Batch,
-    row: Delivery,
+    row: Claimed,
     going: dict[StepKey, datetime],
     renderer: Renderer,
     now: datetime,
 ) -> Ready | Decision:
-    enrollment, patient = batch.enrollments[row.enrollment_id], batch.patients[row.patient_id]
     clinic = batch.clinics[row.clinic_id]
     if clinic is None:
         raise LookupError(row.clinic_id)
-    decision = decide(_situation(batch, row, enrollment, patient, clinic, going), now)
+    decision = decide(_situation(batch, row, clinic, going), now)
     if not isinstance(decision, Go):
         return decision
-    address = address_of(patient, row.channel)
-    assert address is not None, "a patient without the address is not reachable"
+    assert row.address is not None, "a patient without the address is not reachable"
     sms = row.channel is Channel.SMS
     # Only an email has room for what was left out.
-    facts = facts_of(row, enrollment, patient, clinic, () if sms else batch.all_of(patient.id), now)
+    facts = _facts(row, clinic, () if sms else batch.all_of(row.patient_id), now)
     make = renderer.sms if sms else renderer.email
-    return Ready(row, clinic, address, make(row.message, facts), decision.give_up_at)
+    return Ready(row, clinic, row.address, make(row.message, facts), decision.give_up_at)
 
 
 def _situation(
-    batch: Batch,
-    row: Delivery,
-    enrollment: Enrollment,
-    patient: Patient,
-    clinic: Clinic,
-    going: dict[StepKey, datetime],
+    batch: Batch, row: Claimed, clinic: Clinic, going: dict[StepKey, datetime]
 ) -> Situation:
-    zone, key = zone_of(patient, clinic), step_key(row)
-    around = batch.around(patient.id)
-    others = [each for each in around if step_key(each) != key]
+    zone, key = zone_of(row, clinic), step_key(row)
+    same: list[Beside] = []
+    others: list[Beside] = []
+    for each in batch.around(row.patient_id):
+        (same if step_key(each) == key else others).append(each)
 
     def slots(rows: Iterable[Beside]) -> Slots:
         return Slots(clinic.crowding, clinic.window, zone, _taken(row, rows, going))
 
     def all_slots() -> Slots:
-        return slots(each for each in batch.all_of(patient.id) if step_key(each) != key)
+        return slots(each for each in batch.all_of(row.patient_id) if step_key(each) != key)
 
-    begun = key in going or any(r.reached_patient for r in around if step_key(r) == key)
-    spaced = row.step not in NOTICES and not begun
-    before_session = row.planned_at < row.session_at and row.step not in NOTICES
+    notice = row.step in NOTICES
+    begun = key in going or any(each.reached_patient for each in same)
+    spaced = not notice and not begun
+    before_session = row.planned_at < row.session_at and not notice
     return Situation(
-        ended=_ended(row, enrollment),
-        blocked=batch.reach(patient)[row.channel],
+        ended=_ended(row),
+        blocked=batch.blocked(row),
         essential=row.weight is Weight.ESSENTIAL,
         until=row.until,
         last=min(row.until, row.session_at) if before_session else row.until,
-        told_at=_told_at(batch, row, enrollment, others),
+        told_at=_told_at(batch, row, others),
         zone=zone,
         window=clinic.window,
         slots=slots(others) if spaced else None,
@@ -208,23 +196,23 @@ def _situation(
     )
 
 
-def _ended(row: Delivery, enrollment: Enrollment) -> tuple[Status, Reason] | None:
+def _ended(row: Claimed) -> tuple[Status, Reason] | None:
     """The end that the enrollment's own state gives a delivery."""
     if row.step == CANCELLED:
         return None
-    if enrollment.status == "cancelled":
+    if row.enrollment_status == "cancelled":
         return Status.CANCELLED, Reason.SESSION_CANCELLED
-    if enrollment.status == "paused":
+    if row.enrollment_status == "paused":
         return Status.HELD, Reason.PAUSED
-    if row.session_at != enrollment.session_at:
+    if row.session_at != row.booked_for:
         return Status.CANCELLED, Reason.SESSION_MOVED
-    if enrollment.no_show_at is not None and row.planned_at >= row.session_at:
+    if row.no_show_at is not None and row.planned_at >= row.session_at:
         return Status.CANCELLED, Reason.NO_SHOW
     return None
 
 
 def _taken(
-    row: Delivery, others: Iterable[Beside], going: dict[StepKey, datetime]
+    row: Claimed, others: Iterable[Beside], going: dict[StepKey, datetime]
 ) -> list[datetime]:
     """The times that crowd a delivery now: what went out, what goes out beside it in this
     batch and, for education, the essential steps that are still to come.
@@ -240,11 +228,9 @@ def _taken(
     return step_times(counted) + [going[key] for key in beside]
 
 
-def _told_at(
-    batch: Batch, row: Delivery, enrollment: Enrollment, others: Iterable[Beside]
-) -> datetime | None:
+def _told_at(batch: Batch, row: Claimed, others: Iterable[Beside]) -> datetime | None:
     """When a step that says this one again went, or goes, out for the same session."""
-    schedule = batch.schedules[version_of(enrollment)]
+    schedule = batch.schedules[version_of(row)]
     names = schedule.coverers.get(row.step, ()) if schedule is not None else ()
     if not names:
         return None
@@ -259,27 +245,20 @@ def _told_at(
     return min((each.went_at for each in counted), default=None)
 
 
-def facts_of(
-    row: Delivery,
-    enrollment: Enrollment,
-    patient: Patient,
-    clinic: Clinic,
-    rows: Iterable[Delivery | Beside],
-    now: datetime,
-) -> Facts:
+def _facts(row: Claimed, clinic: Clinic, rows: Iterable[Beside], now: datetime) -> Facts:
     """What a message may say of this patient and visit, at the moment of sending."""
     return Facts(
-        first_name=first_name(patient.name),
-        language=patient.language,
-        zone=zone_of(patient, clinic),
+        first_name=first_name(row.name),
+        language=row.language,
+        zone=zone_of(row, clinic),
         clinic=clinic,
         session_at=row.session_at,
         now=now,
-        plain_wording=patient.wording == "plain",
-        route=enrollment.route or "",
-        skipped=_left_out(row, rows),
-        enrollment=str(enrollment.id),
-        sequence=enrollment.sequence,
+        plain_wording=row.wording == "plain",
+        route=row.route or "",
+        skipped=left_out(row.enrollment_id, rows),
+        enrollment=str(row.enrollment_id),
+        sequence=row.sequence,
     )
 
 
@@ -289,11 +268,11 @@ def first_name(name: str) -> str:
     return given.split()[0]
 
 
-def _left_out(row: Delivery, rows: Iterable[Delivery | Beside]) -> tuple[str, ...]:
+def left_out(enrollment_id: int, rows: Iterable[Delivery | Beside]) -> tuple[str, ...]:
     """The education before the session that a short-notice plan skipped on every channel."""
     fates: dict[str, bool] = {}
     for other in rows:
-        if other.enrollment_id != row.enrollment_id or other.weight is not Weight.EDUCATION:
+        if other.enrollment_id != enrollment_id or other.weight is not Weight.EDUCATION:
             continue
         skipped = other.status is Status.SKIPPED and other.reason in TOO_SHORT_NOTICE
         fates[other.message] = fates.get(other.message, True) and skipped

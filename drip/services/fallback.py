@@ -13,12 +13,13 @@ from drip.services import plans
 from drip.services.journeys import addresses_of, existing_of, reach_of, zone_of
 from drip.services.remembered import Remembered
 from drip.store import deliveries, enrollments, patients
-from drip.store.schema import Delivery, Enrollment, Patient
+from drip.store.claimed import Known
+from drip.store.schema import Enrollment, Patient
 
 log = structlog.get_logger(__name__)
 
 
-def go_by_email(session: Session, failed: Iterable[Delivery], now: datetime) -> None:
+def go_by_email(session: Session, failed: Iterable[Known], now: datetime) -> None:
     """Plan the emails that take the place of texts which failed for good; `now` is UTC.
 
     The caller has locked the enrollments and recorded the failures, in the same transaction:
@@ -35,8 +36,8 @@ def go_by_email(session: Session, failed: Iterable[Delivery], now: datetime) -> 
         mailbox = mailboxes.get(row.enrollment_id)
         if mailbox is None:
             continue
-        (own,) = existing_of([row])
         existing = existing_of(deliveries.of_enrollment(session, row.enrollment_id))
+        own = next(each for each in existing if each.id == row.id)
         planned = by_email(own, row.message, existing, mailbox, now)
         if planned is not None:
             new.append(plans.new_row(enrolled[row.enrollment_id], planned, now))

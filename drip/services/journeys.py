@@ -17,6 +17,7 @@ from drip.core.timing import Anchors
 from drip.errors import ContentError
 from drip.services.scope import Scope
 from drip.store import schedules
+from drip.store.claimed import Claimed, Reachable
 from drip.store.schema import Delivery, Enrollment, Patient
 
 STOP = "stop"
@@ -30,12 +31,12 @@ Suppressed = Mapping[tuple[Channel, str], str]
 """Suppressed addresses, each with why."""
 
 
-def address_of(patient: Patient, channel: Channel) -> str | None:
+def address_of(patient: Patient | Reachable, channel: Channel) -> str | None:
     """Where a channel reaches a patient."""
     return patient.phone if channel is Channel.SMS else patient.email
 
 
-def addresses_of(patients: Iterable[Patient]) -> list[tuple[Channel, str]]:
+def addresses_of(patients: Iterable[Patient | Reachable]) -> list[tuple[Channel, str]]:
     """Every address of these patients, each once."""
     found = {
         (channel, address)
@@ -50,19 +51,24 @@ def reach_of(
     patient: Patient, consents: Consents, suppressed: Suppressed
 ) -> dict[Channel, Reason | None]:
     """For every channel why a patient cannot be reached on it; None where it can be used."""
-    return {channel: _blocked(patient, channel, consents, suppressed) for channel in Channel}
+    return {
+        channel: blocked(
+            channel, address_of(patient, channel), suppressed, consented=consents.get(channel)
+        )
+        for channel in Channel
+    }
 
 
-def _blocked(
-    patient: Patient, channel: Channel, consents: Consents, suppressed: Suppressed
+def blocked(
+    channel: Channel, address: str | None, suppressed: Suppressed, *, consented: bool | None
 ) -> Reason | None:
-    address = address_of(patient, channel)
+    """Why a channel cannot be used for a patient with this address; None where it can."""
     if address is None:
         return Reason.NO_ADDRESS
     because = suppressed.get((channel, address))
     if because is not None:
         return why_stopped(because)
-    return None if consents.get(channel, False) else Reason.NO_CONSENT
+    return None if consented else Reason.NO_CONSENT
 
 
 def why_stopped(because: str | None) -> Reason:
@@ -70,7 +76,7 @@ def why_stopped(because: str | None) -> Reason:
     return Reason.STOPPED if because == STOP else Reason.SUPPRESSED
 
 
-def zone_of(patient: Patient, clinic: Clinic) -> ZoneInfo:
+def zone_of(patient: Patient | Claimed, clinic: Clinic) -> ZoneInfo:
     """The clock that a patient lives by (T2)."""
     return ZoneInfo(patient.timezone) if patient.timezone else clinic.zone
 
@@ -158,7 +164,7 @@ def schedule_for_new(session: Session, scope: Scope, name: str, now: datetime) -
     return schedule
 
 
-def schedule_of(session: Session, enrollment: Enrollment) -> Schedule:
+def schedule_of(session: Session, enrollment: Enrollment | Claimed) -> Schedule:
     """The version of a schedule that an enrollment started on (T10)."""
     definition = schedules.definition(
         session, enrollment.clinic_id, enrollment.schedule, enrollment.schedule_version

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from drip.core.delivery import SAID, Reason, Status, priority_of
 from drip.core.planner import Plan, PlannedDelivery, Unsendable
 from drip.store import deliveries, tasks
-from drip.store.schema import Delivery, Enrollment
+from drip.store.claimed import Known
+from drip.store.schema import Enrollment
 
 CALL = "call_patient"
 
@@ -89,7 +90,7 @@ def call_says(calls: Iterable[Unsendable]) -> str:
     return "Call the patient: " + "; ".join(f"{c.step} ({SAID[c.reason]})" for c in calls)
 
 
-def open_call_for(session: Session, delivery: Delivery, reason: Reason, now: datetime) -> None:
+def open_call_for(session: Session, delivery: Known, reason: Reason, now: datetime) -> None:
     """Open the task for an essential delivery that could not be sent after all (T12)."""
     tasks.open_task(
         session,

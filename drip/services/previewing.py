@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
 from drip.content.schedule_file import load_schedule
 from drip.content.sources import ContentDir
+from drip.content.values import Facts
 from drip.core.clinic import Clinic
 from drip.core.delivery import TOO_SHORT_NOTICE, Reason
 from drip.core.planner import Journey, PlannedDelivery, Unsendable, plan

@@ -3,11 +3,12 @@
 from zoneinfo import ZoneInfo
 
 from drip.content.render import Renderer
+from drip.content.values import Facts
 from drip.core.delivery import HANDED_OVER, WAITING
 from drip.core.schedule import Channel
 from drip.core.sms import measure
 from drip.errors import NotFound
-from drip.services.deciding import facts_of
+from drip.services.deciding import first_name, left_out
 from drip.services.journeys import zone_of
 from drip.services.previewing import Preview, Previewed, Said, say
 from drip.services.scope import Scope
@@ -36,7 +37,19 @@ def preview_enrollment(scope: Scope, enrollment_id: int, *, whole: bool = False)
             return _as_sent(tries[row.id][-1], row.channel)
         if row.status not in WAITING:
             return Said()
-        facts = facts_of(row, enrollment, patient, scope.clinic, rows, row.due_at)
+        facts = Facts(
+            first_name=first_name(patient.name),
+            language=patient.language,
+            zone=zone,
+            clinic=scope.clinic,
+            session_at=row.session_at,
+            now=row.due_at,
+            plain_wording=patient.wording == "plain",
+            route=enrollment.route or "",
+            skipped=left_out(enrollment_id, rows),
+            enrollment=str(enrollment_id),
+            sequence=enrollment.sequence,
+        )
         return say(renderer, row.message, row.channel, facts, whole=whole)
 
     return Preview(

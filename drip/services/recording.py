@@ -18,11 +18,11 @@ from drip.providers.retries import rule_of
 from drip.services import metrics
 from drip.services.afterwards import after_failure, alert_staff, suppress_refused
 from drip.services.fallback import go_by_email
-from drip.store import answers, attempts, enrollments
-from drip.store.answers import Result
+from drip.store import attempts, enrollments, outcomes
 from drip.store.attempts import Finished
+from drip.store.claimed import Known
 from drip.store.engine import writing
-from drip.store.schema import Delivery
+from drip.store.outcomes import Result
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Answered:
     """What a provider said of one attempt."""
 
     outgoing: Outgoing
-    delivery: Delivery
+    delivery: Known
     provider: str
     answer: Answer
 
@@ -41,7 +41,7 @@ class Answered:
 class Heard:
     """What is known of one attempt by now, from an answer or from asking later."""
 
-    delivery: Delivery
+    delivery: Known
     attempt_id: int
     address: str
     provider: str
@@ -90,7 +90,7 @@ def write(
         enrollments.lock_many(
             session, {each.delivery.enrollment_id for each in news if each.delivery.id in failed}
         )
-    moved = answers.record(session, results, now)
+    moved = outcomes.record(session, results, now)
     _tell(session, news, {r.delivery_id: r for r in results if r.delivery_id in moved}, now)
     return results
 

@@ -13,6 +13,7 @@ from drip.core.schedule import Schedule
 from drip.errors import DripError
 from drip.services.journeys import schedule_of
 from drip.store import clinics
+from drip.store.claimed import Claimed
 from drip.store.schema import Enrollment
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,7 @@ Version = tuple[int, str, int]
 """A clinic's id, the name of its schedule, and its version."""
 
 
-def version_of(enrollment: Enrollment) -> Version:
+def version_of(enrollment: Enrollment | Claimed) -> Version:
     """Which version of a schedule an enrollment is on."""
     return enrollment.clinic_id, enrollment.schedule, enrollment.schedule_version
 
@@ -47,7 +48,7 @@ class Remembered:
         return found
 
     def schedules(
-        self, session: Session, enrollments: Iterable[Enrollment]
+        self, session: Session, enrollments: Iterable[Enrollment | Claimed]
     ) -> dict[Version, Schedule | None]:
         """The versions that these enrollments are on; a version never changes."""
         found: dict[Version, Schedule | None] = {}
@@ -70,9 +71,9 @@ def _clinic(clinic_id: int, profile: dict[str, Any]) -> Clinic | None:
         return None
 
 
-def _schedule(session: Session, enrollment: Enrollment) -> Schedule | None:
+def _schedule(session: Session, enrollment: Enrollment | Claimed) -> Schedule | None:
     try:
         return schedule_of(session, enrollment)
     except UNREADABLE:
-        log.error("schedule.broken", enrollment=enrollment.id)
+        log.error("schedule.broken", schedule=enrollment.schedule, clinic=enrollment.clinic_id)
         return None

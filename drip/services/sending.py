@@ -39,9 +39,9 @@ from drip.services.remembered import UNREADABLE, Remembered
 from drip.services.scope import scope_of
 from drip.services.stopping import cut_off
 from drip.store import attempts, claiming, deliveries
+from drip.store.claimed import Claimed, Known
 from drip.store.claiming import Line, Look, Room
 from drip.store.engine import writing
-from drip.store.schema import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +70,8 @@ class Prepared:
     """What is handed over now, and what cannot go out because its plan no longer holds."""
 
     token: str
-    going: list[tuple[Delivery, Outgoing]]
-    astray: list[tuple[Delivery, End]]
+    going: list[tuple[Claimed, Outgoing]]
+    astray: list[tuple[Claimed, End]]
 
 
 @dataclass(slots=True)
@@ -192,10 +192,10 @@ class Sender:
             return self._commit(session, judged, claim.token, now)
 
     def hand_over(
-        self, prepared: Sequence[tuple[Delivery, Outgoing]], now: datetime
+        self, prepared: Sequence[tuple[Claimed, Outgoing]], now: datetime
     ) -> list[Answered]:
         """Give each channel's batch to its provider; no database session is open meanwhile."""
-        by_channel: defaultdict[Channel, list[tuple[Delivery, Outgoing]]] = defaultdict(list)
+        by_channel: defaultdict[Channel, list[tuple[Claimed, Outgoing]]] = defaultdict(list)
         for delivery, outgoing in prepared:
             by_channel[outgoing.channel].append((delivery, outgoing))
         answered = []
@@ -213,7 +213,7 @@ class Sender:
         """Write down all answers in one transaction: see `drip.services.recording`."""
         record(self.engine, answered, now, self.jitter)
 
-    def set_right(self, delivery: Delivery, now: datetime) -> None:
+    def set_right(self, delivery: Known, now: datetime) -> None:
         """Plan again where the plan that made a delivery no longer holds.
 
         Its session moved while it was being handed over, or its channel cannot be used any more.
@@ -268,7 +268,7 @@ class Sender:
         self, session: Session, judged: Sequence[Judged], token: str, now: datetime
     ) -> Prepared:
         ready: list[Ready] = []
-        astray: list[tuple[Delivery, End]] = []
+        astray: list[tuple[Claimed, End]] = []
         for delivery, verdict in judged:
             match verdict:
                 case Ready():
@@ -326,7 +326,7 @@ def _bucket(clinic: Clinic) -> str:
     return clinic.texts.sender or "installation"
 
 
-def _end(session: Session, delivery: Delivery, end: End, token: str, now: datetime) -> None:
+def _end(session: Session, delivery: Claimed, end: End, token: str, now: datetime) -> None:
     if deliveries.end_claimed(session, delivery.id, token, end.status, end.reason, now):
         tell_staff(session, delivery, end.reason, now)
 

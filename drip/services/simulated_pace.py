@@ -5,8 +5,16 @@ from datetime import datetime, timedelta
 
 from drip.core.pace import LocalPace
 
-LONGEST = timedelta(minutes=1)
-"""The clock jumps no further while texts wait."""
+_MINUTE = timedelta(minutes=1)
+
+
+def longest_jump(now: datetime) -> timedelta:
+    """How far the clock jumps while texts wait: to the last second of a minute.
+
+    With the minute a send window may close. What had its token by then has gone out.
+    """
+    last_second = now.replace(second=59, microsecond=0)
+    return last_second - now if now < last_second else last_second + _MINUTE - now
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,12 @@ class JumpingPace(LocalPace):
     def wait(
         self, sender: str, rate: float, waiting: int, now: datetime, most: timedelta
     ) -> Stretch:
-        """Let time pass from `now` on until all that wait have a token, or after `most`."""
+        """Let time pass from `now` on until all that wait have a token, or up to `most`.
+
+        There is one token more at least, however long that takes.
+        """
         ready = self.left(sender, rate, now)
-        tokens = min(waiting - ready, int(rate * min(most, LONGEST).total_seconds()))
+        tokens = min(waiting - ready, int(rate * most.total_seconds()))
         if waiting <= ready:
             return Stretch(now, now, ready)
         tokens = max(tokens, 1)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
+from drip.content.values import Facts
 from drip.core.delivery import Status
 from drip.core.outgoing import EmailContent
 from drip.core.schedule import Channel
@@ -21,7 +22,7 @@ from drip.services.enrolling import Enrolled, enroll_all
 from drip.services.housekeeping import keep_house
 from drip.services.scope import Scope
 from drip.services.sending import Providers, Sender
-from drip.services.simulated_pace import LONGEST, JumpingPace, Stretch
+from drip.services.simulated_pace import JumpingPace, Stretch, longest_jump
 from drip.services.simulated_patients import Change, Event, Simulated
 from drip.store import attempts, claiming, deliveries, fates
 from drip.store.engine import reading
@@ -124,7 +125,7 @@ class _Run:
 
         All of them go out at its end. When each of them had its token, the stretch knows.
         """
-        texts, most = self._scope.clinic.texts, LONGEST
+        texts, most = self._scope.clinic.texts, longest_jump(now)
         with reading(self._scope.engine) as session:
             waiting = fates.texts_due(session, self._scope.clinic_id, now)
         for at in self._events_at():

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, Table, Text, func, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from drip.store.given import given
+from drip.store.given import by_id, dialect_of, given, listed
 from drip.store.schema import Attempt, Outcome
 from drip.store.types import UtcDateTime, among
 
@@ -69,9 +71,16 @@ def open(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     """
     if not rows:
         return {}
-    begun = given(session, _BEGINNING, rows)
+    statement = _opening(dialect_of(session))
+    found = session.execute(statement, listed(_BEGINNING, rows))
+    return dict(found.all())
+
+
+@cache
+def _opening(dialect: str) -> ReturningInsert[int, int]:
+    begun = given(dialect, _BEGINNING)
     statement = _ATTEMPTS.insert().from_select(list(_BEGINNING), select(*begun.c))
-    return dict(session.execute(statement.returning(_C.delivery_id, _C.id)).all())
+    return statement.returning(_C.delivery_id, _C.id)
 
 
 def finish(session: Session, endings: Sequence[Finished]) -> dict[int, int]:
@@ -81,10 +90,17 @@ def finish(session: Session, endings: Sequence[Finished]) -> dict[int, int]:
     """
     if not endings:
         return {}
-    rows = given(session, _ENDING, endings)
-    statement = (
+    those = {"ids": [ending.attempt_id for ending in endings], **listed(_ENDING, endings)}
+    found = session.execute(_finishing(dialect_of(session)), those)
+    return dict(found.all())
+
+
+@cache
+def _finishing(dialect: str) -> ReturningUpdate[int, int]:
+    rows = given(dialect, _ENDING)
+    return (
         update(_ATTEMPTS)
-        .where(_C.id == rows.c.attempt_id, among(_C.id, [e.attempt_id for e in endings]))
+        .where(by_id(dialect, _C.id, rows.c.attempt_id))
         .where(or_(_C.outcome.is_(None), _C.outcome == "unknown"))
         .values(
             finished_at=rows.c.finished_at,
@@ -94,7 +110,6 @@ def finish(session: Session, endings: Sequence[Finished]) -> dict[int, int]:
         )
         .returning(_C.id, _C.number)
     )
-    return dict(session.execute(statement).all())
 
 
 def of_delivery(session: Session, delivery_id: int) -> list[Attempt]:
@@ -112,13 +127,13 @@ def of_deliveries(session: Session, delivery_ids: Iterable[int]) -> dict[int, li
 
 
 def failures(session: Session, clinic_id: int, since: datetime) -> list[Failures]:
-    """The attempts that ended without acceptance since then (UTC), by code, most first."""
+    """The attempts made since then (UTC) that ended without acceptance, by code, most first."""
     count = func.count().label("count")
     query = (
         select(Attempt.provider, Attempt.outcome, func.coalesce(Attempt.code, ""), count)
         .where(
             Attempt.clinic_id == clinic_id,
-            Attempt.finished_at >= since,
+            Attempt.started_at >= since,
             Attempt.outcome.in_(("rejected", "retry", "unknown")),
         )
         .group_by(Attempt.provider, Attempt.outcome, Attempt.code)

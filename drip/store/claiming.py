@@ -4,12 +4,11 @@ A line is what one clinic has waiting on one channel. A claim looks at the heads
 only, by the index `deliveries_due`, and so costs the same however much waits for next year.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import BindParameter, Integer, ScalarSelect, bindparam, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Priority, Status
@@ -33,14 +32,16 @@ Heads = Mapping[Line, Mapping[Priority, datetime]]
 
 
 class Look(NamedTuple):
-    """What there is to claim: the heads of the lines, and how many of each are claimed already.
-
-    `later_at` is when the first that is not due yet will be (UTC).
-    """
+    """What there is to claim: the heads of the lines, and how many of each are claimed already."""
 
     heads: Heads
     claimed: Mapping[Line, int]
-    later_at: datetime | None
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When the first of those heads is due that are not yet; None if there is none."""
+        return min(
+            (at for head in self.heads.values() for at in head.values() if at > now), default=None
+        )
 
     def due(self, now: datetime) -> dict[Line, list[Priority]]:
         """The lines with something due, and at which priorities."""
@@ -59,15 +60,9 @@ def _no_limit(_lines: Collection[Line], _claimed: Mapping[Line, int]) -> Mapping
     return {}
 
 
-def look(session: Session, now: datetime, channel: Channel | None = None) -> Look:
-    """Look at all lines, or those of one channel."""
-    channels = [*Channel] if channel is None else [channel]
-    later = session.execute(_later(*_places(channels)), {"now": now})
-    return Look(
-        heads_of_lines(session, channels),
-        claimed_now(session, now),
-        min((at for _, *times in later for at in times if at is not None), default=None),
-    )
+def look(session: Session, now: datetime) -> Look:
+    """Look at all lines."""
+    return Look(heads_of_lines(session), claimed_now(session, now))
 
 
 def claim(
@@ -87,7 +82,7 @@ def claim(
     there is room for: what a short line leaves goes to the longer ones, and each second
     another line begins. No two claims get the same row. `seen` is a look of just before.
     """
-    seen = look(session, now, channel) if seen is None else seen
+    seen = look(session, now) if seen is None else seen
     due = {line: p for line, p in seen.due(now).items() if channel in (None, line.channel)}
     left = dict(room(due, seen.claimed))
     claimed: list[int] = []
@@ -107,12 +102,11 @@ def claim(
     return claimed
 
 
-def heads_of_lines(session: Session, channels: Sequence[Channel] = tuple(Channel)) -> Heads:
+def heads_of_lines(session: Session) -> Heads:
     """When the first of each line is due, by priority, also if that is past."""
-    places = _places(channels)
     found: dict[Line, dict[Priority, datetime]] = {}
-    for clinic_id, *times in session.execute(_heads(*places)):
-        for (channel, priority), due_at in zip(places, times, strict=True):
+    for clinic_id, *times in session.execute(_HEADS):
+        for (channel, priority), due_at in zip(_PLACES, times, strict=True):
             if due_at is not None:
                 found.setdefault(Line(clinic_id, channel), {})[priority] = due_at
     return found
@@ -139,38 +133,53 @@ _CLAIMED_NOW = (
     .group_by(_C.clinic_id, _C.channel)
 )
 
-
-Place = tuple[Channel, Priority]
-
-
-def _places(channels: Iterable[Channel]) -> list[Place]:
-    return [(channel, priority) for channel in channels for priority in Priority]
+_CLINICS = Clinic.__table__
+_PLACES = [(channel, priority) for channel in Channel for priority in Priority]
 
 
-@cache
-def _heads(*places: Place) -> Select[Any]:
-    return select(Clinic.id, *(_head(*place).scalar_subquery() for place in places))
+def _head(channel: Channel, priority: Priority) -> ScalarSelect[datetime]:
+    """When the first of a clinic is due in this place.
 
-
-@cache
-def _later(*places: Place) -> Select[Any]:
-    not_due = _C.due_at > bindparam("now")
-    return select(Clinic.id, *(_head(*place).where(not_due).scalar_subquery() for place in places))
-
-
-def _head(channel: Channel, priority: Priority) -> Select[tuple[datetime]]:
+    No parameter: PostgreSQL would make a plan at every look, which takes longer than to look.
+    """
     return (
         select(_C.due_at)
         .where(
-            _C.clinic_id == Clinic.id,
-            _C.channel == channel,
-            _C.priority == priority,
+            _C.clinic_id == _CLINICS.c.id,
+            _C.channel == literal_column(f"'{channel}'"),
+            _C.priority == literal_column(f"{priority:d}"),
             stands(Status.SCHEDULED),
         )
         .order_by(_C.due_at)
-        .limit(1)
-        .correlate(Clinic)
+        .limit(literal_column("1"))
+        .correlate(_CLINICS)
+        .scalar_subquery()
     )
+
+
+_HEADS = select(_CLINICS.c.id, *(_head(*place) for place in _PLACES))
+
+_FIRST_DUE = (
+    select(_C.id)
+    .where(
+        _C.clinic_id == bindparam("clinic"),
+        _C.channel == bindparam("via"),
+        _C.priority == bindparam("rank"),
+        stands(Status.SCHEDULED),
+        _C.due_at <= bindparam("now"),
+    )
+    .order_by(_C.due_at, _C.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_NOW: BindParameter[datetime] = bindparam("now")
+# As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
+_TAKE = (
+    moving(Status.CLAIMED, _NOW, lease_token=bindparam("token"), lease_until=bindparam("lease_end"))
+    .where(chosen(_C.id, select(_FIRST_DUE.c.id)))
+    .returning(_C.due_at, _C.id)
+)
 
 
 def _in_turn(lines: list[Line], now: datetime) -> list[Line]:
@@ -189,23 +198,13 @@ def _take(
     token: str,
 ) -> list[int]:
     """Claim the first `most` that are due of a line and priority."""
-    due = (
-        select(_C.id)
-        .where(
-            _C.clinic_id == line.clinic_id,
-            _C.channel == line.channel,
-            _C.priority == priority,
-            stands(Status.SCHEDULED),
-            _C.due_at <= now,
-        )
-        .order_by(_C.due_at, _C.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    # As a CTE: PostgreSQL may run a bare subquery twice and claim more than the limit.
-    statement = (
-        moving(Status.CLAIMED, now, lease_token=token, lease_until=now + lease)
-        .where(chosen(_C.id, select(due.cte("due").c.id)))
-        .returning(_C.due_at, _C.id)
-    )
-    return [row.id for row in sorted(session.execute(statement))]
+    given = {
+        "clinic": line.clinic_id,
+        "via": line.channel,
+        "rank": priority,
+        "most": most,
+        "now": now,
+        "token": token,
+        "lease_end": now + lease,
+    }
+    return [row.id for row in sorted(session.execute(_TAKE, given))]

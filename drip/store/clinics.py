@@ -27,7 +27,9 @@ def profiles(session: Session, clinic_ids: Iterable[int]) -> dict[int, dict[str,
     return dict(session.execute(_PROFILES, {"ids": list(clinic_ids)}).all())
 
 
-_PROFILES = select(Clinic.id, Clinic.profile).where(among_those(Clinic.id, "ids"))
+# Made once, and of the table itself: to go by the ORM takes longer than to run it.
+_CLINICS = Clinic.__table__.c
+_PROFILES = select(_CLINICS.id, _CLINICS.profile).where(among_those(_CLINICS.id, "ids"))
 
 
 def ids(session: Session) -> list[int]:

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Select, Update, bindparam, func, or_, select
+from sqlalchemy import Select, Update, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from drip.core.delivery import HANDED_OVER, NEVER_SENT, REACHED, WAITING, Reason, Status, sources_of
-from drip.core.schedule import Channel, Weight
+from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
+from drip.core.schedule import Channel
 from drip.store.inserting import insert_all
 from drip.store.moves import DELIVERIES, moving, stands
-from drip.store.schema import Delivery, Patient
+from drip.store.schema import Delivery, Enrollment
 from drip.store.types import among, among_those, chosen
 
 _C = DELIVERIES.c
@@ -101,73 +101,8 @@ def of_enrollment(session: Session, enrollment_id: int, *, lock: bool = False) -
 
 def of_patient(session: Session, patient_id: int) -> list[Delivery]:
     """All deliveries to a patient, of every enrollment, by time."""
-    return _load(session, select(Delivery).where(Delivery.patient_id == patient_id))
-
-
-class Beside(NamedTuple):
-    """What another delivery of a patient has to say to one that may go out; times in UTC."""
-
-    patient_id: int
-    enrollment_id: int
-    step: str
-    occurrence: int
-    message: str
-    weight: Weight
-    status: Status
-    reason: Reason | None
-    due_at: datetime
-    session_at: datetime
-    sent_at: datetime | None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it is still meant to be sent."""
-        return self.status in WAITING
-
-    @property
-    def reached_patient(self) -> bool:
-        """Whether the patient has, or may have, read it."""
-        return self.status in REACHED
-
-    @property
-    def went_at(self) -> datetime:
-        """When it went out, or is to."""
-        return self.sent_at if self.status in HANDED_OVER and self.sent_at else self.due_at
-
-
-def beside(
-    session: Session,
-    patient_ids: Iterable[int],
-    *,
-    around: tuple[datetime, datetime] | None = None,
-    steps: Iterable[str] = (),
-) -> dict[int, list[Beside]]:
-    """What each of these patients has had or is to have, of every enrollment, by time.
-
-    With `around` only what was sent or is due between these two instants, and `steps` at any
-    time: it is read for every patient of every batch.
-    """
-    those: dict[str, Any] = {"patients": list(patient_ids)}
-    if around is not None:
-        those |= {"from": around[0], "to": around[1], "steps": list(steps)}
-    found: dict[int, list[Beside]] = {}
-    for row in session.execute(_BESIDE if around is None else _AROUND, those):
-        found.setdefault(row.patient_id, []).append(Beside._make(row))
-    return found
-
-
-_BESIDE = (
-    select(*(getattr(_C, name) for name in Beside._fields))
-    .where(among_those(_C.patient_id, "patients"))
-    .order_by(_C.due_at, _C.id)
-)
-_AROUND = _BESIDE.where(
-    or_(
-        _C.due_at.between(bindparam("from"), bindparam("to")),
-        _C.sent_at.between(bindparam("from"), bindparam("to")),
-        among_those(_C.step, "steps"),
-    )
-)
+    theirs = select(Enrollment.id).where(Enrollment.patient_id == patient_id)
+    return _load(session, select(Delivery).where(Delivery.enrollment_id.in_(theirs)))
 
 
 def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
@@ -178,38 +113,6 @@ def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
 # --- Sending ------------------------------------------------------------------------------------
 
 
-def patients_of_claimed(
-    session: Session, ids: Iterable[int], token: str, now: datetime
-) -> dict[int, Patient]:
-    """The patients of those of `ids` that are still claimed under `token`."""
-    ours = {"ids": list(ids), "token": token, "now": now}
-    found = session.scalars(_THEIR_PATIENTS, ours, execution_options=_FRESH)
-    return {patient.id: patient for patient in found}
-
-
-def lock_claimed(session: Session, ids: Iterable[int], token: str, now: datetime) -> list[Delivery]:
-    """Those of `ids` that are still claimed under `token`, the more important first.
-
-    Nobody else may change them until the transaction ends. They are locked in the order of
-    their ids, as by everybody, and after the addresses of their patients.
-    """
-    ours = {"ids": list(ids), "token": token, "now": now}
-    rows = session.scalars(_OURS, ours, execution_options=_FRESH)
-    return sorted(rows, key=attrgetter("priority", "due_at", "id"))
-
-
-# Made once: to make them takes longer than to run them, for the few deliveries of a quiet hour.
-
-_CLAIMED = (
-    among_those(_C.id, "ids"),
-    stands(Status.CLAIMED),
-    _C.lease_token == bindparam("token"),
-    _C.lease_until > bindparam("now"),
-)
-_OURS = select(Delivery).where(*_CLAIMED).order_by(Delivery.id).with_for_update()
-_THEIR_PATIENTS = select(Patient).where(chosen(Patient.id, select(_C.patient_id).where(*_CLAIMED)))
-
-
 def mark_sending(
     session: Session, ids: Iterable[int], token: str, now: datetime, lease: timedelta
 ) -> set[int]:
@@ -217,14 +120,26 @@ def mark_sending(
 
     Gives the ids that are ours to send; the others were taken from us and must not be sent.
     """
-    statement = moving(
+    ours = {"ids": list(ids), "token": token, "now": now, "lease": now + lease}
+    return set(session.scalars(_MARK_SENDING, ours))
+
+
+# Made once: to make it takes longer than to run it.
+_MARK_SENDING = (
+    moving(
         Status.SENDING,
-        now,
+        bindparam("now"),
         attempts=_C.attempts + 1,
-        sent_at=now,
-        lease_until=now + lease,
-    ).where(among(_C.id, ids), _C.lease_token == token, _C.lease_until > now)
-    return _moved(session, statement)
+        sent_at=bindparam("now"),
+        lease_until=bindparam("lease"),
+    )
+    .where(
+        among_those(_C.id, "ids"),
+        _C.lease_token == bindparam("token"),
+        _C.lease_until > bindparam("now"),
+    )
+    .returning(_C.id)
+)
 
 
 def give_back(session: Session, ids: Iterable[int], token: str, now: datetime) -> set[int]:

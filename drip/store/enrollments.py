@@ -7,10 +7,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, union
+from sqlalchemy import BigInteger, Text, and_, case, func, or_, select, union
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from drip.core.delivery import Status
+from drip.store.given import dialect_of, given, listed
 from drip.store.inserting import insert_with_ids
 from drip.store.schema import Delivery, Enrollment, EnrollmentStatus, Patient
 from drip.store.types import among, among_those
@@ -85,11 +87,11 @@ def by_references(
     for source, reference in references:
         by_source.setdefault(source, []).append(reference)
     found: list[tuple[Enrollment, Patient]] = []
-    for source, listed in by_source.items():
+    for source, theirs in by_source.items():
         query = _WITH_PATIENT.where(
             Enrollment.clinic_id == clinic_id,
             Enrollment.source == source,
-            among(Enrollment.reference, listed),
+            among(Enrollment.reference, theirs),
         )
         found += session.execute(query.order_by(Enrollment.id))
     return found
@@ -102,16 +104,30 @@ def to_come(
 
     Cancelled and finished ones are left out.
     """
+    rows = [{"clinic_id": clinic_id, "phone": phone} for phone in phones]
+    rows += [{"clinic_id": clinic_id, "email": email} for email in emails]
+    # The clinic is joined with as well. Given by itself it looks rare to PostgreSQL, while the
+    # table is new: all patients of it would be read and held against every address.
+    reached = given(dialect_of(session), _REACHED)
+    ours = Patient.clinic_id == reached.c.clinic_id
     known = union(
-        select(Patient.id).where(Patient.clinic_id == clinic_id, among(Patient.phone, phones)),
-        select(Patient.id).where(Patient.clinic_id == clinic_id, among(Patient.email, emails)),
+        select(Patient.id).join(reached, and_(ours, Patient.phone == reached.c.phone)),
+        select(Patient.id).join(reached, and_(ours, Patient.email == reached.c.email)),
     )
     query = _WITH_PATIENT.where(
         Enrollment.patient_id.in_(known),
         Enrollment.session_at > now,
         Enrollment.status.in_(("active", "paused")),
     )
-    return list(session.execute(query.order_by(Enrollment.session_at, Enrollment.id)))
+    ordered = query.order_by(Enrollment.session_at, Enrollment.id)
+    return list(session.execute(ordered, listed(_REACHED, rows)))
+
+
+_REACHED: dict[str, TypeEngine[Any]] = {
+    "clinic_id": BigInteger(),
+    "phone": Text(),
+    "email": Text(),
+}
 
 
 def of_patient(session: Session, patient_id: int) -> list[Enrollment]:

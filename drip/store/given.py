@@ -3,29 +3,41 @@
 The statement is the same for every number of rows, so that it is compiled and planned once. Join
 on an id alone: with another condition beside it PostgreSQL may take a partial index for the
 better way in and read it once for each row.
+
+A statement with them is best made once for each dialect, and run with `listed`.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, FromClause, Text, bindparam, cast, column, func, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
-from drip.store.types import SQLITE, to_text
+from drip.store.types import SQLITE, among_those, to_text
 
 
-def given(
-    session: Session, columns: Mapping[str, TypeEngine[Any]], rows: Sequence[object]
-) -> FromClause:
-    """Rows to join with: words, whole numbers and instants (aware); missing keys are NULL.
+def dialect_of(session: Session) -> str:
+    """The database that a session speaks to: "postgresql" or "sqlite"."""
+    return session.get_bind().dialect.name
 
-    A row is a mapping, or anything with the columns as attributes.
-    """
-    listed = [row if isinstance(row, Mapping) else _taken_from(row, columns) for row in rows]
-    many = bindparam("given", json.dumps(listed, default=to_text), type_=Text())
-    if session.get_bind().dialect.name == SQLITE:
+
+def given(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    """Rows to join with: words, whole numbers and instants (aware); missing keys are NULL."""
+    many = bindparam("given", type_=Text())
+    if dialect == SQLITE:
         each = func.json_each(many).table_valued("value", name="json_each")
         found = [
             func.json_extract(each.c.value, f"$.{name}", type_=type_).label(name)
@@ -35,6 +47,22 @@ def given(
     typed = [column(name, type_) for name, type_ in columns.items()]
     records = func.json_to_recordset(cast(many, JSON))
     return records.table_valued(*typed).render_derived("given", with_types=True)
+
+
+def by_id(dialect: str, column: ColumnElement[int], given_id: Any) -> ColumnElement[bool]:
+    """Join rows with those of a table by its id; the parameter `ids` has the ids once more.
+
+    PostgreSQL would else read a small table whole. SQLite is kept from going by them (`+ 0`), and
+    so looks up each given row by its id: the other way round it reads all of them for each.
+    """
+    named = column + 0 if dialect == SQLITE else column
+    return and_(column == given_id, among_those(named, "ids"))
+
+
+def listed(columns: Iterable[str], rows: Sequence[object]) -> dict[str, str]:
+    """The parameter of `given`: each row is a mapping, or has the columns as attributes."""
+    taken = [row if isinstance(row, Mapping) else _taken_from(row, columns) for row in rows]
+    return {"given": json.dumps(taken, default=to_text)}
 
 
 def _taken_from(row: object, columns: Iterable[str]) -> dict[str, Any]:

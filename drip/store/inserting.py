@@ -1,6 +1,8 @@
 """How rows are added: many at once by the quickest way, and INSERT ... ON CONFLICT."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Table, func, select
@@ -62,35 +64,43 @@ def _table(row: type[Row]) -> Table:
 def _copy(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """COPY rows into a table. SQLAlchemy has no way to say it, so its part is done here: the
     defaults and types of the columns, and its errors.
+
+    In the binary format, which takes a third of the time to write that text does. It has to be
+    told the columns' types, as the database knows them. A whole number must fit its column: the
+    driver cuts it off, which the database cannot see.
     """
     preset = {
         column.name: column.default.arg
         for column in table.columns
         if isinstance(column.default, ScalarElementColumnDefault) and column.name not in rows[0]
     }
-    names = [*rows[0], *preset]
-    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
-    as_stored = [_processor(connection, table, name) for name in names]
+    columns = [
+        *(_stored(connection, table, name, map(itemgetter(name), rows)) for name in rows[0]),
+        *(_stored(connection, table, name, repeat(value)) for name, value in preset.items()),
+    ]
+    names = ", ".join([*rows[0], *preset])
+    statement = f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)"
     driver: Any = connection.connection.driver_connection
     dialect = connection.dialect
     errors = dialect.loaded_dbapi.Error
     try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                whole = {**row, **preset}
-                values = zip(as_stored, names, strict=True)
-                copy.write_row([store(whole[name]) for store, name in values])
+        with driver.cursor() as cursor:
+            cursor.execute(f"SELECT {names} FROM {table.name} LIMIT 0")  # noqa: S608 - our names
+            types = [column.type_code for column in cursor.description]
+            with cursor.copy(statement) as copy:
+                copy.set_types(types)
+                for row in zip(*columns, strict=False):
+                    copy.write_row(row)
     except errors as error:
         raise DBAPIError.instance(
             statement, None, error, errors, hide_parameters=True, dialect=dialect
         ) from error
 
 
-def _processor(connection: Connection, table: Table, name: str) -> Callable[[Any], Any]:
-    """What makes of a column's value what the driver takes."""
+def _stored(
+    connection: Connection, table: Table, name: str, values: Iterable[Any]
+) -> Iterable[Any]:
+    """A column's values as the driver takes them."""
     type_ = table.c[name].type.dialect_impl(connection.dialect)
-    return type_.bind_processor(connection.dialect) or _as_it_is
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    processor = type_.bind_processor(connection.dialect)
+    return map(processor, values) if processor else values

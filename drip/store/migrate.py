@@ -13,7 +13,7 @@ from drip.store.schema import Row
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`. Written here so that looking is cheap."""
 
 LOCK = 0x64726970

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, Update, literal_column, update
+from sqlalchemy import BindParameter, ColumnElement, Table, Update, literal_column, update
 
 from drip.core.delivery import Status, sources_of
 from drip.store.schema import Delivery
@@ -27,7 +27,7 @@ def stands(*statuses: Status) -> ColumnElement[bool]:
 
 def moving(
     after: Status,
-    now: datetime,
+    now: datetime | BindParameter[Any],
     *,
     before: Iterable[Status] | None = None,
     by_id: bool = False,
@@ -39,6 +39,7 @@ def moving(
     `after` itself for rows that stay. `values` are other columns to set; a lease ends unless
     the delivery is still being worked on. With `by_id` the caller names the rows by their ids,
     and no index on the status is looked at: statistics that are old make one look better.
+    `now` may be a parameter, for a statement that is made once.
     Raises ValueError if `before` names an impossible move.
     """
     allowed = sources_of(after)

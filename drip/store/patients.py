@@ -1,22 +1,23 @@
 """Patients, their consents, and the addresses that may or may not be messaged."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, func, or_, select, update
+from sqlalchemy import BigInteger, Table, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import TypeEngine
 
 from drip.core.schedule import Channel
-from drip.store.given import given
+from drip.store.given import dialect_of, given, listed
 from drip.store.inserting import insert_all, insert_or, insert_with_ids
 from drip.store.schema import Address, Consent, Patient
 from drip.store.types import among, among_those
 
 Pair = tuple[Channel, str]
 """A channel and an address on it: E.164 for a text, a mailbox for an email."""
+
+_ADDRESSES = cast(Table, Address.__table__)
 
 _ADDRESS: dict[str, TypeEngine[Any]] = {
     "clinic_id": BigInteger(),
@@ -82,21 +83,6 @@ def consents_of(session: Session, patient_ids: Iterable[int]) -> dict[tuple[int,
     return {(consent.patient_id, consent.channel): consent for consent in found}
 
 
-def permissions_of(session: Session, patient_ids: Iterable[int]) -> dict[int, dict[Channel, bool]]:
-    """What each patient last said of each channel, without the rest of the ledger's entries."""
-    said: defaultdict[int, dict[Channel, bool]] = defaultdict(dict)
-    for patient_id, channel, yes in session.execute(_SAID, {"patients": list(patient_ids)}):
-        said[patient_id][channel] = yes
-    return said
-
-
-_SAID = (
-    select(Consent.patient_id, Consent.channel, Consent.given)
-    .where(among_those(Consent.patient_id, "patients"))
-    .order_by(Consent.at, Consent.id)
-)
-
-
 def ledger_of(session: Session, patient_id: int) -> list[Consent]:
     """All that a patient ever said of consent, first to last."""
     query = select(Consent).where(Consent.patient_id == patient_id)
@@ -113,17 +99,15 @@ def ensure_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) ->
         for channel, address in sorted(set(pairs))
     ]
     if rows:
-        each = given(session, _ADDRESS, rows)
+        each = given(dialect_of(session), _ADDRESS)
         # SQLite needs a WHERE to tell what ON CONFLICT belongs to.
         some = select(*(each.c[name] for name in _ADDRESS)).where(each.c.address.is_not(None))
         statement = insert_or(session, Address).from_select(list(_ADDRESS), some)
-        session.execute(statement.on_conflict_do_nothing())
+        session.execute(statement.on_conflict_do_nothing(), listed(_ADDRESS, rows))
 
 
-def lock_addresses(
-    session: Session, clinic_id: int, pairs: Iterable[Pair]
-) -> dict[Pair, str | None]:
-    """Lock these addresses until the transaction ends, and say why each is suppressed, if it is.
+def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[Pair, str]:
+    """Lock these addresses until the transaction ends; gives those suppressed, each with why.
 
     Who sends and who suppresses take the same lock, so that nothing is sent after a STOP. An
     address that has no row yet gets one. The order is the same for all, so that none wait for
@@ -132,20 +116,12 @@ def lock_addresses(
     wanted = set(pairs)
     if not wanted:
         return {}
-    query = (
-        select(Address.channel, Address.address, Address.suppressed_at, Address.suppressed_because)
-        .where(*_are(clinic_id, wanted))
-        .order_by(Address.channel, Address.address)
-        .with_for_update()
-    )
-    rows = session.execute(query).all()
-    if len(rows) < len(wanted):
-        ensure_addresses(session, clinic_id, wanted - {(row.channel, row.address) for row in rows})
-        rows = session.execute(query).all()
-    return {
-        (channel, address): None if at is None else because or ""
-        for channel, address, at, because in rows
-    }
+    those: dict[str, Any] = {"clinic": clinic_id, **_by_channel(wanted)}
+    rows = session.execute(_LOCKED, those).all()
+    if rows[0].locked < len(wanted):
+        ensure_addresses(session, clinic_id, wanted)
+        rows = session.execute(_LOCKED, those).all()
+    return {(row.channel, row.address): row.because for row in rows if row.address is not None}
 
 
 def suppress(
@@ -155,7 +131,7 @@ def suppress(
 
     Waits for who is about to hand something over to it, and locks it until the end.
     """
-    if lock_addresses(session, clinic_id, [(channel, address)])[channel, address] is not None:
+    if lock_addresses(session, clinic_id, [(channel, address)]):
         return False
     session.execute(
         update(Address)
@@ -172,20 +148,41 @@ def suppressed(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[
     wanted = set(pairs)
     if not wanted:
         return {}
-    query = select(Address.channel, Address.address, Address.suppressed_because).where(
-        *_are(clinic_id, wanted), Address.suppressed_at.is_not(None)
-    )
-    found = session.execute(query)
-    return {(channel, address): because or "" for channel, address, because in found}
+    query = select(Address.channel, Address.address, _BECAUSE)
+    query = query.where(_THOSE, Address.suppressed_at.is_not(None))
+    found = session.execute(query, {"clinic": clinic_id, **_by_channel(wanted)})
+    return {(channel, address): because for channel, address, because in found}
 
 
-def _are(clinic_id: int, pairs: Iterable[Pair]) -> tuple[ColumnElement[bool], ...]:
-    by_channel: dict[Channel, list[str]] = {channel: [] for channel in Channel}
+def _by_channel(pairs: Iterable[Pair]) -> dict[str, list[str]]:
+    """The addresses of each channel, as the statements below take them."""
+    found: dict[str, list[str]] = {channel.value: [] for channel in Channel}
     for channel, address in pairs:
-        by_channel[channel].append(address)
-    named = (
-        and_(Address.channel == channel, among(Address.address, addresses))
-        for channel, addresses in by_channel.items()
-        if addresses
+        found[channel.value].append(address)
+    return found
+
+
+# With the clinic in each: SQLite would read all addresses of the clinic otherwise.
+_THOSE = or_(
+    *(
+        and_(
+            _ADDRESSES.c.clinic_id == bindparam("clinic"),
+            _ADDRESSES.c.channel == channel,
+            among_those(_ADDRESSES.c.address, channel.value),
+        )
+        for channel in Channel
     )
-    return Address.clinic_id == clinic_id, or_(*named)
+)
+_BECAUSE = func.coalesce(_ADDRESSES.c.suppressed_because, "").label("because")
+_LOCK = (
+    select(_ADDRESSES.c.channel, _ADDRESSES.c.address, _ADDRESSES.c.suppressed_at, _BECAUSE)
+    .where(_THOSE)
+    .order_by(_ADDRESSES.c.channel, _ADDRESSES.c.address)
+    .with_for_update()
+    .cte("locked")
+)
+_COUNT = select(func.count().label("locked")).select_from(_LOCK).subquery("counted")
+_LOCKED = select(_COUNT.c.locked, _LOCK.c.channel, _LOCK.c.address, _LOCK.c.because).select_from(
+    _COUNT.outerjoin(_LOCK, _LOCK.c.suppressed_at.is_not(None))
+)
+"""How many were locked, in every row; and in each row one that is suppressed, if there are any."""

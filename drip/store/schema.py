@@ -19,12 +19,23 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from drip.core.delivery import Reason, Status
+from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel, Weight
 from drip.store.types import UtcDateTime
 
 EnrollmentStatus = Literal["active", "paused", "cancelled", "finished"]
 Wording = Literal["discreet", "plain"]
 TaskStatus = Literal["open", "done"]
+AnswerStatus = Literal[
+    "waiting",
+    "sending",
+    "accepted",
+    "delivered",
+    "undelivered",
+    "failed",
+    "unknown",
+    "withheld",
+]
 Outcome = Literal["accepted", "retry", "rejected", "unknown", "not_sent"]
 
 
@@ -65,6 +76,8 @@ class Row(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False, repr=False
         Wording: _words(Wording),
         TaskStatus: _words(TaskStatus),
         Outcome: _words(Outcome),
+        AnswerStatus: _words(AnswerStatus),
+        ReplyClass: _words(ReplyClass),
     }
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True, init=False, sort_order=-1)
@@ -172,6 +185,7 @@ class Enrollment(Row, kw_only=True):
     ride_arranged_at: Mapped[datetime | None] = mapped_column(default=None)
     no_show_at: Mapped[datetime | None] = mapped_column(default=None)
     cancelled_at: Mapped[datetime | None] = mapped_column(default=None)
+    education_paused_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
 
 
@@ -189,12 +203,12 @@ class Delivery(Row, kw_only=True):
     it), `until` when it is too late; all UTC. `session_at` is the session it speaks of,
     `revision` the enrollment's that planned it, `sent_at` when it was last handed over.
     `priority` is one of `drip.core.delivery.Priority`. Only `drip.store.moves` writes `status`.
+    A patient's are found by the enrollments: one index less to write with each change of status.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("enrollment_id", "step", "channel", "occurrence"),
-        Index(None, "patient_id"),
         Index(
             "deliveries_due",
             *("clinic_id", "channel", "priority", "due_at", "id"),
@@ -241,10 +255,10 @@ class Attempt(Row, kw_only=True):
     __tablename__ = "attempts"
     __table_args__ = (
         UniqueConstraint("delivery_id", "number"),
-        Index(None, "clinic_id", "finished_at"),
+        Index(None, "clinic_id", "started_at"),
     )
 
-    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    clinic_id: Mapped[int] = mapped_column(_BIG)  # the delivery's, which is checked
     delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
     number: Mapped[int]
     provider: Mapped[str]
@@ -281,6 +295,103 @@ class Task(Row, kw_only=True):
     done_at: Mapped[datetime | None] = mapped_column(default=None)
     done_by: Mapped[str | None] = mapped_column(default=None)
     note: Mapped[str | None] = mapped_column(default=None)
+    acked_at: Mapped[datetime | None] = mapped_column(default=None)
+    acked_by: Mapped[str | None] = mapped_column(default=None)
+    raised_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Reply(Row, kw_only=True):
+    """A text from a patient, or from a number that nobody knows, as it came.
+
+    Whose it is, is found by the `address` (E.164): a family may share one. `media` counts the
+    pictures that came with it, which are not fetched. `reply_class` and `stop` say how it was
+    understood; `task_id` is the task that brings it to a person, if one does.
+    """
+
+    __tablename__ = "replies"
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_id"),
+        Index(None, "clinic_id", "address", "received_at"),
+    )
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    provider: Mapped[str]
+    provider_id: Mapped[str]
+    address: Mapped[str]
+    sender: Mapped[str]
+    body: Mapped[str]
+    media: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime]
+    reply_class: Mapped[ReplyClass]
+    stop: Mapped[bool]
+    language: Mapped[str | None] = mapped_column(default=None)
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id"), default=None)
+
+
+class Answer(Row, kw_only=True):
+    """What is said to somebody who wrote, or to the clinic's own staff: no step of a schedule.
+
+    `kind` says what for ("stop", "help", "crisis", "staff", "alert", ...), `by_whom` is "drip" or
+    the member of staff. It goes out at once, whatever the send window, until `until` (UTC).
+    `sender` is the number that a text comes from, where it is not the installation's own.
+    """
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        Index(None, "clinic_id", "address", "created_at"),
+        Index("answers_waiting", "due_at", **_while("waiting", "sending")),
+    )
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    reply_id: Mapped[int | None] = mapped_column(ForeignKey("replies.id"), default=None)
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id"), default=None)
+    kind: Mapped[str]
+    channel: Mapped[Channel]
+    address: Mapped[str]
+    sender: Mapped[str | None] = mapped_column(default=None)
+    subject: Mapped[str | None] = mapped_column(default=None)
+    body: Mapped[str]
+    by_whom: Mapped[str]
+    status: Mapped[AnswerStatus] = mapped_column(default="waiting")
+    code: Mapped[str | None] = mapped_column(default=None)
+    provider: Mapped[str | None] = mapped_column(default=None)
+    provider_id: Mapped[str | None] = mapped_column(default=None)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    until: Mapped[datetime]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Receipt(Row, kw_only=True):
+    """A provider's later word about a delivery, as it came; each once."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (UniqueConstraint("delivery_id", "provider_id", "status"),)
+
+    clinic_id: Mapped[int] = mapped_column(_BIG)  # the delivery's, which is checked
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
+    provider: Mapped[str]
+    provider_id: Mapped[str]
+    status: Mapped[str]
+    code: Mapped[str | None] = mapped_column(default=None)
+    received_at: Mapped[datetime]
+
+
+class Suppression(Row, kw_only=True):
+    """An address that must not be messaged, known by a keyed hash alone.
+
+    It outlives the records of its patients: who enrols the address again finds it.
+    """
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("clinic_id", "channel", "digest"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    channel: Mapped[Channel]
+    digest: Mapped[str]
+    because: Mapped[str]
+    at: Mapped[datetime]
 
 
 class Digest(Row, kw_only=True):

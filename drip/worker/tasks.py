@@ -12,24 +12,26 @@ from drip.services.sending import Claim, Sender
 from drip.services.settling import settle_all
 from drip.worker import ticking
 
-_A_TURN = 0.5
+_TICK = "tick"
 _FOLLOW_UP = "follow-up"
 _LATE = 2.0
-"""Seconds after which a follow-up that did not come is not waited for any more."""
+"""Seconds after which a tick that did not come, or did not end, is not waited for any more."""
 
 
 @shared_task(name="drip.tick")
 def tick(*, follow_up: bool = False) -> None:
     """Claim what is due and give it to the workers of its channel."""
-    app, sender, now = _app(), _sender(), _app().clock()
+    app, sender = _app(), _sender()
     if follow_up:
         app.turns.leave(_FOLLOW_UP)
-    elif not app.turns.take("tick", _A_TURN):
+    if not app.turns.take(_TICK, _LATE):
         return
-    metrics.ticked(now)
-    soon = ticking.tick(sender, _hand_on, now)
-    if soon is not None and app.turns.take(_FOLLOW_UP, soon + _LATE):
-        wait = max(soon - (app.clock() - now).total_seconds(), 0.0)
+    metrics.ticked(app.clock())
+    try:
+        wait = ticking.watch(sender, _hand_on, app.clock)
+    finally:
+        app.turns.leave(_TICK)
+    if wait is not None and app.turns.take(_FOLLOW_UP, wait + _LATE):
         tick.apply_async(kwargs={"follow_up": True}, countdown=wait)
 
 

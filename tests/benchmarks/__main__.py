@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     claiming,
+    classifying,
     demo,
     emails,
     enrolling,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "latency": latency.measure,
     "claiming": claiming.measure,
     "enrolling": enrolling.measure,
+    "classifying": classifying.measure,
 }
 
 

@@ -1,11 +1,13 @@
 """Enrolling many patients against COPY of the same rows; planning is told apart.
 
-`DRIP_TEST_ENROLLED` says how many patients; 100000 makes the whole of it.
+The two take turns of a few thousand patients, so that both see the tables grow, and the machine
+in the same mood. `DRIP_TEST_ENROLLED` says how many patients.
 """
 
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,7 +22,8 @@ from drip.core.planner import Journey, Plan, plan
 from drip.core.schedule import Channel
 from drip.intake.booking import Booking, Given
 from drip.services import enrolling
-from drip.services.scope import open_scope
+from drip.services.importing import AT_ONCE
+from drip.services.scope import Scope, open_scope
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade
 from drip.store.schema import Row
@@ -29,53 +32,68 @@ from tests.benchmarks.population import clinic
 from tests.benchmarks.stage import connect, stage
 from tests.servers.postgres import new_database
 
-PATIENTS = int(os.environ.get("DRIP_TEST_ENROLLED", "20000"))
-AT_ONCE = 500
-ROWS_AT_ONCE = 50_000
+PATIENTS = int(os.environ.get("DRIP_TEST_ENROLLED", "100000"))
+A_TURN = 2_500
 TABLES = ("patients", "addresses", "consents", "enrollments", "deliveries")
 _ZONE = clinic().zone
+
+
+@dataclass(slots=True)
+class Taken:
+    """The seconds of enrolling, those of them that planning took, and those of COPY; the rows."""
+
+    enrolling: float = 0.0
+    planning: float = 0.0
+    copying: float = 0.0
+    rows: int = 0
 
 
 def measure() -> list[Figure]:
     """Rows a second of both, and how many patients are planned a second."""
     with stage() as on, new_database(on.server) as template:
+        now = system_clock()
         engine = open_engine(template)
         upgrade(engine)
-        open_scope(engine, content_dir(), clinic(), system_clock())
+        open_scope(engine, content_dir(), clinic(), now)
         engine.dispose()
         name = str(make_url(template).database)
         with new_database(on.server, name) as ours, new_database(on.server, name) as bare:
-            whole, planning = enrol_all(ours)
-            copying, rows = copy_all(ours, bare)
+            taken = play(ours, bare, now)
     what = f"enrolling {PATIENTS:,} patients from ready plans / COPY of the rows"
+    enrolled = taken.rows / (taken.enrolling - taken.planning)
     return [
-        Figure(what, rows / (whole - planning), rows / copying, 0.5, "rows/s", "at least"),
-        Figure("planning them", PATIENTS / planning, None, None, "patients/s"),
+        Figure(what, enrolled, taken.rows / taken.copying, 0.5, "rows/s", "at least"),
+        Figure("planning them", PATIENTS / taken.planning, None, None, "patients/s"),
     ]
 
 
-def enrol_all(database: str) -> tuple[float, float]:
-    """Enrol everybody; gives the seconds of it, and those of them that planning took."""
-    planning = 0.0
+def play(ours: str, bare: str, now: datetime) -> Taken:
+    """Both in turns, on two databases that are alike."""
+    taken = Taken()
+    engine = open_engine(ours)
+    scope = open_scope(engine, content_dir(), clinic(), now)
+    with connect(ours) as source, connect(bare) as target:
+        for first in range(0, PATIENTS, A_TURN):
+            enrol(scope, range(first, min(first + A_TURN, PATIENTS)), now, taken)
+            for table in TABLES:
+                copy_new(table, source, target, taken)
+    engine.dispose()
+    return taken
+
+
+def enrol(scope: Scope, numbers: Sequence[int], now: datetime, taken: Taken) -> None:
+    """Enrol these patients, as many at once as an import does."""
 
     def timed_plan(journey: Journey, now: datetime) -> Plan:
-        nonlocal planning
         start = time.perf_counter()
         made = plan(journey, now)
-        planning += time.perf_counter() - start
+        taken.planning += time.perf_counter() - start
         return made
 
-    now = system_clock()
-    engine = open_engine(database)
-    scope = open_scope(engine, content_dir(), clinic(), now)
-    batches = [
-        [booking(n, now) for n in range(first, min(first + AT_ONCE, PATIENTS))]
-        for first in range(0, PATIENTS, AT_ONCE)
-    ]
     with patch.object(enrolling, "plan", timed_plan):
-        whole = timed(lambda: [enrolling.enroll_all(scope, batch, now) for batch in batches])
-    engine.dispose()
-    return whole, planning
+        for start in range(0, len(numbers), AT_ONCE):
+            batch = [booking(n, now) for n in numbers[start : start + AT_ONCE]]
+            taken.enrolling += timed(partial(enrolling.enroll_all, scope, batch, now))
 
 
 def booking(n: int, now: datetime) -> Booking:
@@ -94,27 +112,22 @@ def booking(n: int, now: datetime) -> Booking:
     )
 
 
-def copy_all(source: str, target: str) -> tuple[float, int]:
-    """COPY the rows of one database to another; gives the seconds of writing, and how many."""
-    seconds, rows = 0.0, 0
-    with connect(source) as read, connect(target) as write:
-        for table in TABLES:
-            columns = [column.name for column in Row.metadata.tables[table].columns]
-            with read.transaction(), read.cursor("rows") as cursor:
-                cursor.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")
-                while some := cursor.fetchmany(ROWS_AT_ONCE):
-                    seconds += timed(partial(_copy, write, table, columns, some))
-                    rows += len(some)
-    return seconds, rows
-
-
-def _copy(
-    connection: psycopg.Connection[Any],
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
+def copy_new(
+    table: str, source: psycopg.Connection[Any], target: psycopg.Connection[Any], taken: Taken
 ) -> None:
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    """COPY the rows that one database has and the other has not, by psycopg's quickest way."""
+    columns = ", ".join(column.name for column in Row.metadata.tables[table].columns)
+    last = target.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+    found = source.execute(f"SELECT {columns} FROM {table} WHERE id > %s ORDER BY id", last)
+    types = [column.type_code for column in found.description or ()]
+    rows = found.fetchall()
+
+    def write() -> None:
+        statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        with target.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+    taken.copying += timed(write)
+    taken.rows += len(rows)

@@ -124,7 +124,7 @@ def test_its_own_clinic_is_simulated_and_its_database_left_alone(drip: Drip) -> 
     path.write_text(text.replace("River Ketamine Center", "Lake Clinic"), encoding="utf-8")
     before = (drip.folder / "drip.db").read_bytes()
     done = drip("simulate", "--patients", 1, "--days", 1)
-    assert done.out.startswith("1 patient of Lake Clinic over 1 days")
+    assert done.out.startswith("1 patient of Lake Clinic over 1 day at")
     assert (drip.folder / "drip.db").read_bytes() == before
     assert "sample clinic" not in done.err
 
@@ -136,10 +136,14 @@ def test_its_own_clinic_is_simulated_and_its_database_left_alone(drip: Drip) -> 
         (("--patients", "80001"), 2, "80001 is not in the range"),
         (("--days", "-3"), 2, "-3 is not in the range"),
         (("--rate", "0"), 2, "0.0 is not in the range"),
+        (("--rate", "nan"), 2, "it is not a number"),
         (("--rate", "2", "--sender", "long-code"), 2, "give one of them"),
         (("--sender", "pigeon"), 2, "'pigeon' is not one of"),
         (("--price-per-part", "-1"), 2, "-1.0 is not in the range"),
+        (("--price-per-part", "nan"), 2, "it is not a number"),
         (("--start", "soon"), 2, "'soon' does not match"),
+        (("--start", "9999-12-31"), 2, "give a day from 2000 to 2099"),
+        (("--start", "0001-01-01"), 2, "give a day from 2000 to 2099"),
         (("--html", "nowhere/page.html"), 2, "nowhere/page.html cannot be written"),
         (("--html", "."), 2, ". cannot be written"),
         (("--schedule", "ketamin-first-session"), 1, "ketamine-first-session"),
@@ -168,6 +172,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_file_behind(tmp_path: Path) -> None:
     temp = tmp_path / "temp"
     temp.mkdir()
     words = [sys.executable, "-m", "drip", "simulate", "--patients", "5000", "--days", "10"]
+    words += ["--html", "page.html"]
     running = subprocess.Popen(
         words,
         cwd=tmp_path,
@@ -186,6 +191,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_file_behind(tmp_path: Path) -> None:
     assert (running.returncode, out) == (1, "")
     assert lines == ["drip: Stopped: nothing of the simulation was kept."]
     assert list(temp.iterdir()) == []
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_in_a_terminal_it_shows_a_bar_and_draws_tables_of_80_columns(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drip.content.clinic_file import SAMPLE, sample_clinic
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
 from drip.content.sources import ContentDir, built_in, content_dir
+from drip.content.values import Facts
 from drip.core.clinic import Clinic
 
 Write = Callable[[str, str], Path]

@@ -8,7 +8,8 @@ import pytest
 from icalendar import Calendar, Event, vCalAddress, vText
 
 from drip.content.calendar import Visit, visit_file
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
+from drip.content.values import Facts
 from drip.core.clinic import Clinic
 from drip.core.outgoing import CalendarFile
 

@@ -10,6 +10,7 @@ import pytest
 from drip.content.checks import Report, check
 from drip.content.clinic_file import SAMPLE
 from drip.content.problems import Severity
+from drip.content.reply_rules import reply_rule_files
 from drip.content.sources import ContentDir
 
 Change = Callable[..., Path]
@@ -31,7 +32,7 @@ def report() -> Report:
 @pytest.fixture
 def alone(tmp_path: Path, write: Write, content: ContentDir) -> ContentDir:
     """Content with the languages, the layout, the notices and one message called "note"."""
-    files = [content.language("en"), content.crisis_lines()]
+    files = [content.language("en"), content.crisis_lines(), *reply_rule_files(content).values()]
     files += [content.layout("email.html.jinja"), content.layout("email.txt.jinja")]
     files += [content.message(notice, "en") for notice in ("rescheduled", "cancelled")]
     for file in files:

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drip.content.forms import FIRST_NAME, Form, Forms, StandIn
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
 from drip.content.sources import ContentDir, content_dir
+from drip.content.values import Facts
 from drip.core.clinic import Clinic
 from drip.core.outgoing import EmailContent
 from tests.content.conftest import FRONT, Write

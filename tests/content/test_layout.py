@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
 from drip.content.sources import ContentDir
+from drip.content.values import Facts
 from drip.errors import ContentError
 
 CONTRAST = 4.5

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drip.content.problems import BrokenContent
-from drip.content.render import Facts, Renderer
+from drip.content.render import Renderer
 from drip.content.schedule_file import load_schedule
 from drip.content.sources import ContentDir, content_dir
 from drip.content.templates import MessageTemplate
+from drip.content.values import Facts
 from drip.content.variables import FIELDS
 from drip.core.outgoing import EmailContent
 from drip.core.sms import measure
@@ -210,7 +211,7 @@ def test_blanks_are_filled_without_compiling_just_as_jinja_fills_them(
             if message.text_of(field) is None:
                 continue
             template = MessageTemplate(message, field)
-            values = renderer._values(facts)
+            values = renderer._values_of(facts).of_line(facts)
             if "_compiled" not in template.__dict__ and "crisis" not in str(message.text_of(field)):
                 quick = template.render(values)
                 assert template._compiled.render(values).rstrip("\n") == quick.rstrip("\n")

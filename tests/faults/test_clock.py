@@ -74,7 +74,7 @@ def test_workers_outlive_clocks_that_jump(unlucky: Station) -> None:
                 sender.work_through(claim, clock)
 
             while Status.SCHEDULED in unlucky.standing() and time.monotonic() < deadline:
-                ticking.tick(sender, hand_on, clock())
+                ticking.watch(sender, hand_on, clock)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:

@@ -17,7 +17,8 @@ from drip.errors import StoreError
 from drip.services import sending
 from drip.services.sending import CLAIM_LEASE, LEASE
 from drip.services.staff_tasks import finish_task
-from drip.store import answers, clinics, enrollments, patients
+from drip.store import clinics, enrollments, outcomes, patients
+from drip.store.claimed import Claimed
 from drip.store.engine import writing
 from drip.store.schema import Delivery
 from tests.services.desk import DAY, HOUR, MINUTE, NEW_YORK, NOW, Desk, at, said
@@ -351,15 +352,15 @@ def test_two_senders_do_not_crowd_one_patient(desk: Desk) -> None:
     assert [len(claim.ids) for _, claim in claims] == [len(ids)] * 3
     together = threading.Barrier(3)
 
-    def prepare(pair: "tuple[sending.Sender, sending.Claim]") -> "list[tuple[Delivery, Outgoing]]":
+    def prepare(pair: "tuple[sending.Sender, sending.Claim]") -> "list[tuple[Claimed, Outgoing]]":
         together.wait(timeout=30)
         return pair[0].prepare(pair[1], now).going
 
     with ThreadPoolExecutor(3) as pool:
         going = [row for part in pool.map(prepare, claims) for row, _ in part]
     steps: defaultdict[int, set[str]] = defaultdict(set)
-    for row in going:
-        steps[row.enrollment_id].add(row.step)
+    for sent in going:
+        steps[sent.enrollment_id].add(sent.step)
     assert set(steps) == set(ids)
     assert {len(names) for names in steps.values()} == {1}
 
@@ -378,19 +379,19 @@ def test_answers_are_kept_while_the_database_is_away(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = desk.enroll().enrollment_id
-    record = answers.record
+    record = outcomes.record
 
     def away(*_: object) -> None:
         raise StoreError("The database is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(answers, "record", away)
+        patched.setattr(outcomes, "record", away)
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
         assert desk.row(id_, "welcome").status is Status.SENDING
         with pytest.raises(StoreError):
             desk.sender.tick(NOW)
-    assert answers.record is record
+    assert outcomes.record is record
     desk.sender.tick(NOW + MINUTE)
     assert desk.row(id_, "welcome").status is Status.ACCEPTED
     assert desk.row(id_, "welcome", "email").status is Status.ACCEPTED

@@ -21,7 +21,7 @@ from drip.providers.nothing import Nothing
 from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
 from drip.services.scope import Scope, open_scope
-from drip.services.simulated_pace import JumpingPace, Stretch
+from drip.services.simulated_pace import JumpingPace, Stretch, longest_jump
 from drip.services.simulated_patients import MOST, Simulated, patients, phone_of
 from drip.services.simulation import Progress, simulate
 from drip.services.simulation_report import Report, Wanted, moments, report
@@ -193,6 +193,44 @@ def test_an_outbox_that_takes_nothing_ends_the_simulation(tmp_path: Path) -> Non
         scope = open_scope(engine, content_dir(), sample_clinic(), start)
         with pytest.raises(DripError, match="cannot be written"):
             play(scope, Outbox(tmp_path / "out"), people_of(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("clock", "end"),
+    [
+        (time(19, 59), time(19, 59, 59)),
+        (time(19, 59, 58, 500_000), time(19, 59, 59)),
+        (time(19, 59, 59), time(20, 0, 59)),
+        (time(19, 59, 59, 500_000), time(20, 0, 59)),
+    ],
+)
+def test_while_texts_wait_the_clock_stops_before_a_window_may_close(clock: time, end: time) -> None:
+    now = datetime.combine(MONDAY, clock, UTC)
+    assert now + longest_jump(now) == datetime.combine(MONDAY, end, UTC)
+
+
+def test_what_has_its_token_before_the_window_closes_goes_out() -> None:
+    clinic = replace(sample_clinic(), texts=Texts(0.5))
+    evening = datetime(2026, 12, 9, 19, 59, tzinfo=clinic.zone).astimezone(UTC)
+    # Each visit is at 8:00, so that its last text goes out in the evening's last minute.
+    session_at = datetime(2026, 12, 10, 8, tzinfo=clinic.zone)
+    booked_at = evening - timedelta(days=2)
+    people = [
+        replace(
+            each,
+            at=booked_at,
+            booking=replace(each.booking, session_at=session_at, booked_at=booked_at),
+            events=(),
+        )
+        for each in people_of(60)
+    ]
+    with throw_away_engine() as engine:
+        scope = open_scope(engine, content_dir(), clinic, booked_at)
+        simulate(scope, dict.fromkeys(Channel, Nothing()), people, booked_at)
+        with reading(engine) as session:
+            sent = [row.sent_at for row in fates(session, scope.clinic_id) if row.sent_at]
+    last_minute = [at for at in sent if evening <= at < evening + timedelta(minutes=1)]
+    assert len(last_minute) >= 30, "at half a text a second"
 
 
 def test_a_stretch_of_waiting_gives_each_text_its_token_in_time() -> None:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from drip.core.delivery import Reason, Status
 from drip.core.schedule import Channel
-from drip.store import answers, claiming, deliveries
-from drip.store.answers import Result
+from drip.store import claiming, deliveries, outcomes
 from drip.store.engine import reading, writing
+from drip.store.outcomes import Result
 from drip.store.schema import Delivery
 from tests.store.conftest import Add
 
@@ -46,36 +45,6 @@ def test_deliveries_are_listed_by_time(
             deliveries.of_patient(session, patient_id),
         ):
             assert [row.id for row in rows] == [early, late]
-
-
-def test_what_a_patient_gets_is_read_around_a_time_or_by_step(
-    engine: Engine, add: Add, patient_id: int, now: datetime
-) -> None:
-    day = timedelta(days=1)
-    add(
-        [
-            {"step": "sent", "status": Status.ACCEPTED, "due_at": now - 9 * day, "sent_at": now},
-            {
-                "step": "long-ago",
-                "status": Status.ACCEPTED,
-                "due_at": now - 9 * day,
-                "sent_at": now - 9 * day,
-            },
-            {"step": "soon", "status": Status.SCHEDULED, "due_at": now + MINUTE, "sent_at": None},
-            {"step": "later", "status": Status.HELD, "due_at": now + 9 * day, "sent_at": None},
-        ]
-    )
-
-    def steps(**only: Any) -> list[str]:
-        with reading(engine) as session:
-            found = deliveries.beside(session, [patient_id, patient_id + 1], **only)
-        assert found.keys() == {patient_id}
-        return [row.step for row in found[patient_id]]
-
-    around = (now - day, now + day)
-    assert steps() == ["sent", "long-ago", "soon", "later"]
-    assert steps(around=around) == ["sent", "soon"]
-    assert steps(around=around, steps=["later"]) == ["sent", "soon", "later"]
 
 
 # --- Claiming -----------------------------------------------------------------------------------
@@ -144,17 +113,6 @@ def claimed(engine: Engine, add: Add, now: datetime) -> list[int]:
         return claiming.claim(session, now, limit=3, lease=LEASE, token="mine")
 
 
-def test_claimed_deliveries_are_loaded_in_the_order_of_the_claim(
-    engine: Engine, claimed: list[int], now: datetime
-) -> None:
-    with writing(engine) as session:
-        rows = deliveries.lock_claimed(session, reversed(claimed), "mine", now)
-        assert [row.id for row in rows] == claimed
-        assert deliveries.lock_claimed(session, claimed, "another", now) == []
-        assert deliveries.lock_claimed(session, claimed, "mine", now + LEASE) == []
-        assert deliveries.lock_claimed(session, [], "mine", now) == []
-
-
 def test_sending_is_marked_with_the_attempt_and_its_time(
     engine: Engine, claimed: list[int], look: Look, now: datetime
 ) -> None:
@@ -175,7 +133,7 @@ def test_the_time_of_sending_is_that_of_the_last_hand_over(
     with writing(engine) as session:
         deliveries.mark_sending(session, [id_], "mine", now, LEASE)
         retry = Result(id_, 1, Status.SCHEDULED, due_at=again, reason=Reason.RETRYING)
-        answers.record(session, [retry], now)
+        outcomes.record(session, [retry], now)
         claiming.claim(session, again, limit=1, lease=LEASE, token="next")
         deliveries.mark_sending(session, [id_], "next", again, LEASE)
     assert (look(id_).sent_at, look(id_).attempts) == (again, 2)

@@ -205,7 +205,8 @@ def test_failures_are_counted_by_what_the_provider_said(
         (now - DAY, "rejected", "30006"),
     ]
     with writing(engine) as session:
-        opened = attempts.open(session, [_attempt(clinic_id, id_, 1, now) for id_ in ids])
+        rows = zip(ids, outcomes, strict=True)
+        opened = attempts.open(session, [_attempt(clinic_id, id_, 1, at) for id_, (at, *_) in rows])
         attempts.finish(
             session,
             [

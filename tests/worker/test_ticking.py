@@ -1,9 +1,11 @@
 """A tick hands on what is due, gives back what it cannot, and says when to look again."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 
@@ -11,7 +13,7 @@ from drip.core.clinic import Texts
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
 from drip.services.scope import open_scope
-from drip.services.sending import Claim
+from drip.services.sending import Claim, Sender
 from drip.store import claiming, deliveries
 from drip.store.engine import reading
 from drip.worker import ticking
@@ -22,6 +24,12 @@ Handed = list[tuple[Channel, Claim]]
 
 def hand_to(handed: Handed) -> ticking.HandOn:
     return lambda channel, claim: handed.append((channel, claim))
+
+
+def tick(sender: Sender, handed: Handed, now: datetime) -> float | None:
+    with reading(sender.engine) as session:
+        seen = claiming.look(session, now)
+    return ticking.tick(sender, hand_to(handed), now, seen)
 
 
 def ids(handed: Handed, channel: Channel) -> list[int]:
@@ -41,7 +49,7 @@ def test_what_is_due_is_handed_on_by_channel_in_batches(
     desk.enroll_many(range(1, 8))
     handed: Handed = []
     with batches_of(3, monkeypatch):
-        ticking.tick(desk.sender, hand_to(handed), NOW)
+        tick(desk.sender, handed, NOW)
     sizes = [(channel.value, len(claim.ids)) for channel, claim in handed]
     assert sizes == [("sms", 3), ("sms", 3), ("sms", 1), ("email", 3), ("email", 3), ("email", 1)]
     for _, claim in handed:
@@ -53,8 +61,8 @@ def test_two_ticks_at_once_hand_on_each_delivery_once(desk: Desk) -> None:
     desk.enroll_many(range(1, 8))
     first: Handed = []
     second: Handed = []
-    ticking.tick(desk.sender, hand_to(first), NOW)
-    ticking.tick(desk.new_sender(), hand_to(second), NOW)
+    tick(desk.sender, first, NOW)
+    tick(desk.new_sender(), second, NOW)
     assert len(ids(first, Channel.SMS)) == 7
     assert second == []
 
@@ -71,7 +79,7 @@ def test_what_cannot_be_handed_on_is_free_again_at_once(
         handed.append((channel, claim))
 
     with batches_of(3, monkeypatch), pytest.raises(ConnectionError):
-        ticking.tick(desk.sender, hand_on, NOW)
+        ticking.watch(desk.sender, hand_on, lambda: NOW)
     with reading(desk.engine) as session:
         stand = deliveries.counts(session, desk.scope.clinic_id)
         assert stand[Status.CLAIMED] == 3
@@ -84,9 +92,9 @@ def test_no_more_is_claimed_than_workers_can_do_in_a_lease(
     desk.enroll_many(range(1, 8), consent="sms")
     monkeypatch.setattr(ticking, "BACKLOG", 5)
     handed: Handed = []
-    assert ticking.tick(desk.sender, hand_to(handed), NOW) == ticking._MORE_WAITS
+    assert tick(desk.sender, handed, NOW) == 0.0, "more may wait"
     assert len(ids(handed, Channel.SMS)) == 5
-    assert ticking.tick(desk.sender, hand_to(handed), NOW) == ticking._WORKERS_ARE_BUSY
+    assert tick(desk.sender, handed, NOW) == ticking._WORKERS_ARE_BUSY
     assert len(ids(handed, Channel.SMS)) == 5
 
 
@@ -94,8 +102,8 @@ def test_it_looks_again_when_the_next_delivery_is_due(desk: Desk) -> None:
     desk.enroll(consent="sms")
     (due_at,) = {row.due_at for row in desk.rows() if row.step == "welcome"}
     handed: Handed = []
-    assert ticking.tick(desk.sender, hand_to(handed), due_at - timedelta(seconds=5)) is None
-    soon = ticking.tick(desk.sender, hand_to(handed), due_at - timedelta(seconds=0.25))
+    assert tick(desk.sender, handed, due_at - timedelta(seconds=5)) is None
+    soon = tick(desk.sender, handed, due_at - timedelta(seconds=0.25))
     assert (soon, handed) == (0.25, [])
 
 
@@ -104,17 +112,67 @@ def test_what_waits_for_its_pace_waits_for_the_next_regular_tick(desk: Desk) -> 
     open_scope(desk.engine, desk.content, slow, NOW)
     desk.enroll_many(range(1, 8), consent="sms")
     handed: Handed = []
-    assert ticking.tick(desk.sender, hand_to(handed), NOW) is None
+    assert ticking.watch(desk.sender, hand_to(handed), lambda: NOW) is None
     assert len(ids(handed, Channel.SMS)) == 2
     for _, claim in handed:
         desk.sender.work(claim, NOW)
     again: Handed = []
-    ticking.tick(desk.sender, hand_to(again), NOW + timedelta(seconds=ticking.TICK))
+    tick(desk.sender, again, NOW + timedelta(seconds=ticking.TICK))
     assert len(ids(again, Channel.SMS)) == 1
 
 
 def test_it_never_asks_to_wait_longer_than_for_the_next_tick(desk: Desk) -> None:
     desk.enroll_many(range(1, 4))
     for seconds in range(-30, 30):
-        soon = ticking.tick(desk.sender, hand_to([]), NOW + timedelta(seconds=seconds / 10))
-        assert soon is None or 0 < soon <= ticking.TICK
+        soon = tick(desk.sender, [], NOW + timedelta(seconds=seconds / 10))
+        assert soon is None or 0 <= soon <= ticking.TICK
+
+
+def test_a_watch_claims_what_is_due_in_a_moment_when_it_is_due_and_not_before(desk: Desk) -> None:
+    desk.enroll(consent="sms")
+    (due_at,) = {row.due_at for row in desk.rows() if row.step == "welcome"}
+    began = time.monotonic()
+
+    def clock() -> datetime:
+        return due_at - timedelta(seconds=0.02) + timedelta(seconds=time.monotonic() - began)
+
+    handed_at: list[datetime] = []
+    assert ticking.watch(desk.sender, lambda *_: handed_at.append(clock()), clock) is None
+    assert len(handed_at) == 1
+    assert handed_at[0] >= due_at
+
+
+def test_a_watch_that_leaves_is_followed_in_time_to_wait_for_what_is_due(desk: Desk) -> None:
+    desk.enroll(consent="sms")
+    (due_at,) = {row.due_at for row in desk.rows() if row.step == "welcome"}
+    before = due_at - timedelta(seconds=0.25)
+    wait = ticking.watch(desk.sender, hand_to([]), lambda: before)
+    assert wait is not None
+    assert 0.2 < wait < 0.25
+
+
+def test_a_watch_ends_with_its_second_however_much_there_is_to_do(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enroll_many(range(1, 8), consent="sms")
+    monkeypatch.setattr(ticking, "BACKLOG", 1)
+    worked: Handed = []
+    later = (NOW + timedelta(seconds=0.4 * n) for n in count())
+
+    def work(channel: Channel, claim: Claim) -> None:
+        worked.append((channel, claim))
+        desk.sender.work(claim, NOW)
+
+    assert ticking.watch(desk.sender, work, lambda: next(later)) == 0.0
+    assert 1 <= len(worked) < 7
+
+
+def test_a_watch_leaves_to_the_workers_what_waits_for_them(desk: Desk) -> None:
+    desk.enroll_many(range(1, 8), consent="sms")
+    handed: Handed = []
+    tick(desk.sender, handed, NOW)
+    desk.enroll_many(range(8, 10), consent="sms")
+    wait = ticking.watch(desk.sender, hand_to(handed), lambda: NOW)
+    assert wait is not None
+    assert wait > 0
+    assert len(ids(handed, Channel.SMS)) == 9

@@ -21,7 +21,7 @@ def hand_on(_channel: Channel, claim: Claim) -> None:
 
 while True:
     before = len(claimed)
-    if ticking.tick(sender, hand_on, app.clock()) is None and len(claimed) == before:
+    if ticking.watch(sender, hand_on, app.clock) is None and len(claimed) == before:
         break
     # As if a worker had them: what is claimed counts no more against the backlog.
     ticking.BACKLOG += 50

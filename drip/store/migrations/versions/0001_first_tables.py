@@ -165,7 +165,6 @@ def upgrade() -> None:
     _create_partial_index(
         "deliveries_leased", "deliveries", ["lease_until"], "status IN ('claimed', 'sending')"
     )
-    op.create_index("deliveries_patient_id", "deliveries", ["patient_id"])
     _create_partial_index("deliveries_held", "deliveries", ["clinic_id"], "status = 'held'")
     _create_partial_index("deliveries_unknown", "deliveries", ["updated_at"], "status = 'unknown'")
     _create_partial_index(
@@ -188,11 +187,10 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("provider_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="attempts_pk"),
-        sa.ForeignKeyConstraint(["clinic_id"], ["clinics.id"], name="attempts_clinic_id_fk"),
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name="attempts_delivery_id_fk"),
         sa.UniqueConstraint("delivery_id", "number", name="attempts_delivery_id_number_key"),
     )
-    op.create_index("attempts_clinic_id_finished_at", "attempts", ["clinic_id", "finished_at"])
+    op.create_index("attempts_clinic_id_started_at", "attempts", ["clinic_id", "started_at"])
     op.create_table(
         "digests",
         sa.Column("id", INTEGER, nullable=False),

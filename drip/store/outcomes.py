@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, func, select
+from sqlalchemy import BigInteger, Text, Update, bindparam, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from drip.core.delivery import HANDED_OVER, Reason, Status, sources_of
-from drip.store.given import given
+from drip.store.given import by_id, dialect_of, given, listed
 from drip.store.moves import DELIVERIES, moving
-from drip.store.types import UtcDateTime, among
+from drip.store.types import UtcDateTime, among_those
 
 _C = DELIVERIES.c
 
@@ -86,11 +87,17 @@ def _move(
     batch: Sequence[Result],
     now: datetime,
 ) -> None:
-    rows = given(session, _ROW, batch)
+    those = {"now": now, "ids": [result.delivery_id for result in batch], **listed(_ROW, batch)}
+    session.execute(_moving(dialect_of(session), after, before), those)
+
+
+@cache
+def _moving(dialect: str, after: Status, before: frozenset[Status]) -> Update:
+    rows = given(dialect, _ROW)
     also = {"due_at": rows.c.due_at} if after is Status.SCHEDULED else {}
     statement = moving(
         after,
-        now,
+        bindparam("now"),
         before=before,
         by_id=True,
         provider=func.coalesce(rows.c.provider, _C.provider),
@@ -98,12 +105,17 @@ def _move(
         reason=rows.c.reason,
         **also,
     )
-    # The ids once more, so that a small table is not read whole to be joined.
-    those = among(_C.id, [result.delivery_id for result in batch])
-    session.execute(statement.where(_C.id == rows.c.delivery_id, those))
+    return statement.where(by_id(dialect, _C.id, rows.c.delivery_id))
 
 
 def _lock(session: Session, delivery_ids: Iterable[int]) -> dict[int, _Standing]:
-    query = select(_C.id, _C.status, _C.attempts).where(among(_C.id, delivery_ids))
-    found = session.execute(query.order_by(_C.id).with_for_update())
+    found = session.execute(_LOCK, {"ids": list(delivery_ids)})
     return {id_: _Standing(status, attempts) for id_, status, attempts in found}
+
+
+_LOCK = (
+    select(_C.id, _C.status, _C.attempts)
+    .where(among_those(_C.id, "ids"))
+    .order_by(_C.id)
+    .with_for_update()
+)

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from drip.core.delivery import HANDED_OVER, Reason, Status, sources_of
-from drip.store import answers
-from drip.store.answers import Result
+from drip.store import outcomes
 from drip.store.engine import writing
+from drip.store.outcomes import Result
 from drip.store.schema import Delivery
 from tests.store.conftest import Add
 
@@ -29,7 +29,7 @@ def test_answers_of_every_kind_are_written_down_at_once(
         Result(silent, 0, Status.UNKNOWN, "twilio", reason=Reason.NO_ANSWER),
     ]
     with writing(engine) as session:
-        assert answers.record(session, results, now) == {taken, busy, refused, silent}
+        assert outcomes.record(session, results, now) == {taken, busy, refused, silent}
     row = look(taken)
     assert (row.status, row.provider, row.provider_id) == (Status.ACCEPTED, "twilio", "SM1")
     assert (row.reason, row.lease_until) == (None, None)
@@ -46,7 +46,7 @@ def test_an_answer_moves_only_what_it_may(
     ids = dict(zip(Status, add({"status": status} for status in Status), strict=True))
     results = [Result(id_, 0, after, due_at=now) for id_ in ids.values()]
     with writing(engine) as session:
-        moved = answers.record(session, results, now)
+        moved = outcomes.record(session, results, now)
     assert moved == {ids[before] for before in sources_of(after) & HANDED_OVER}
 
 
@@ -64,13 +64,13 @@ def test_of_an_earlier_attempt_only_that_it_was_taken_counts(
 ) -> None:
     (id_,) = add([{"status": Status.SENDING, "attempts": 2}])
     with writing(engine) as session:
-        moved = answers.record(session, [Result(id_, 1, status, due_at=now)], now)
+        moved = outcomes.record(session, [Result(id_, 1, status, due_at=now)], now)
     assert moved == ({id_} if moves else set())
 
 
 def test_nothing_is_written_for_nothing(engine: Engine, now: datetime) -> None:
     with writing(engine) as session:
-        assert answers.record(session, [], now) == set()
+        assert outcomes.record(session, [], now) == set()
 
 
 def test_what_is_tried_again_must_say_when() -> None:
@@ -90,7 +90,7 @@ def test_a_batch_is_found_by_its_ids_and_by_no_index_on_the_status(
 
     event.listen(engine, "before_cursor_execute", listen)
     with writing(engine) as session:
-        answers.record(session, [Result(id_, 0, Status.ACCEPTED)], now)
+        outcomes.record(session, [Result(id_, 0, Status.ACCEPTED)], now)
     event.remove(engine, "before_cursor_execute", listen)
     ((statement, parameters),) = (each for each in said if each[0].startswith("UPDATE"))
     with engine.connect() as connection:

@@ -1,0 +1,257 @@
+"""What a patient's reply means (rules.md, "Stopping and other words").
+
+Words of crisis are looked for first, then words of stopping, then all others; a reply is read in
+every language, whatever the patient's. Where nothing is certain it is `other`, which a person
+reads: so are a question beside a confirmation ("C but can I eat?"), a ride that fell through, and
+a bare "yes", which answers we cannot know which question and is an opt-in word at the carrier.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+from operator import attrgetter
+from typing import NamedTuple
+
+from drip.core.reply_matcher import Match, Matcher
+from drip.core.reply_patterns import END, START, InTurn, OneOf, Pattern
+from drip.core.reply_slips import slips
+from drip.core.reply_words import LONGEST, Reactions, without_courtesies, words_of
+
+MOST_WORDS = 50_000
+"""Words whose reading is remembered, for each language."""
+
+_COUNTED = re.compile(r"(\d+)([^\W\d_]+)")
+"""A number with a word behind it, as in "20min"."""
+
+_FIGURES = str.maketrans("0134579", "oieastg")
+"""Digits that people write for letters, as in "st0p"."""
+
+
+class ReplyClass(StrEnum):
+    """What a reply asks for; a list of rules in `messages/_replies` bears the same name."""
+
+    CRISIS = "crisis"
+    STOP = "stop"
+    RESCHEDULE = "reschedule"
+    LATE = "late"
+    START = "start"
+    HELP = "help"
+    CONFIRM = "confirm"
+    RIDE = "ride"
+    OTHER = "other"
+
+
+class Topic(StrEnum):
+    """What a list of rules is about, in the order in which they count."""
+
+    CRISIS = "crisis"
+    WRONG_NUMBER = "wrong_number"
+    STOP = "stop"
+    RESCHEDULE = "reschedule"
+    LATE = "late"
+    START = "start"
+    HELP = "help"
+    CONFIRM = "confirm"
+    RIDE = "ride"
+
+    @property
+    def reply_class(self) -> ReplyClass:
+        """The class of a reply about this: a wrong number is a stop."""
+        return ReplyClass.STOP if self is Topic.WRONG_NUMBER else ReplyClass(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRules:
+    """How a topic is told in one language.
+
+    `alone` are patterns that must be the whole reply, greetings and thanks aside; `anywhere` those
+    that may stand in it; `unless` are idioms: what lies inside of one does not count.
+    """
+
+    alone: tuple[Pattern, ...] = ()
+    anywhere: tuple[Pattern, ...] = ()
+    unless: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRules:
+    """All rules of one language.
+
+    `spellings` are ways to write words ("u", "dont") with the words that they stand for;
+    `forgiven` the words of which a slip of the finger is understood, `ordinary` those that look
+    like such a slip and are none. `courtesies` are greetings and thanks, in words.
+    """
+
+    language: str
+    topics: Mapping[Topic, TopicRules]
+    spellings: Mapping[str, tuple[str, ...]]
+    forgiven: Collection[str]
+    ordinary: Collection[str]
+    courtesies: Collection[tuple[str, ...]]
+    reactions: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """How a reply is understood.
+
+    `stop` says that the texts must end, also beside a crisis. `language` is that of the rule
+    which decided; for `other` the one whose words it has most of, None where that is not clear.
+    `matched` are the words that decided it, None for `other`. `wrong_number` goes with `stop`:
+    the phone is not the patient's.
+    """
+
+    reply_class: ReplyClass
+    stop: bool = False
+    language: str | None = None
+    matched: str | None = None
+    wrong_number: bool = False
+
+
+class _Mark(NamedTuple):
+    topic: Topic
+    is_idiom: bool
+
+
+class _Finding(NamedTuple):
+    """What one language's rules find in a reply.
+
+    `known` counts the words that the rules know; `places` says for each topic from which word to
+    which it is told.
+    """
+
+    reader: "_Reader"
+    known: int
+    places: dict[Topic, tuple[int, int]]
+
+
+class Replies:
+    """Understands replies by the rules of some languages."""
+
+    def __init__(self, rules: Iterable[ReplyRules]) -> None:
+        every = tuple(rules)
+        self._courtesies = frozenset(each for one in every for each in one.courtesies)
+        self._reactions = Reactions(each for one in every for each in one.reactions)
+        matchers = [Matcher(_marked(one.topics)) for one in every]
+        known = frozenset(word for matcher in matchers for word in matcher.words)
+        self._readers = tuple(
+            _Reader(one, matcher, known) for one, matcher in zip(every, matchers, strict=True)
+        )
+
+    def understand(self, text: str) -> Understood:
+        """Read a reply. Any text at all can be read; capitals and punctuation play no part."""
+        said = self._reactions.without(text[:LONGEST])
+        words = without_courtesies(words_of(said), self._courtesies)
+        findings = [reader.read(words) for reader in self._readers]
+        findings.sort(key=_known, reverse=True)
+        topics = {topic for finding in findings for topic in finding.places}
+        if not topics:
+            return Understood(ReplyClass.OTHER, language=_likely(findings))
+        first = min(topics, key=_ORDER.__getitem__)
+        found = next(finding for finding in findings if first in finding.places)
+        return Understood(
+            reply_class=_CLASSES[first],
+            stop=not topics.isdisjoint(_STOPS),
+            language=found.reader.language,
+            matched=found.reader.said(words, *found.places[first]),
+            wrong_number=Topic.WRONG_NUMBER in topics,
+        )
+
+
+_ORDER = {topic: place for place, topic in enumerate(Topic)}
+_CLASSES = {topic: topic.reply_class for topic in Topic}
+_STOPS = {Topic.STOP, Topic.WRONG_NUMBER}
+_known = attrgetter("known")
+
+
+def _likely(findings: Sequence[_Finding]) -> str | None:
+    """The language with most known words, if one has more than all others."""
+    most = findings[0].known if findings else 0
+    likely = [finding.reader.language for finding in findings if finding.known == most]
+    return likely[0] if most and len(likely) == 1 else None
+
+
+class _Reader:
+    """The rules of one language, ready for use."""
+
+    def __init__(self, rules: ReplyRules, matcher: Matcher[_Mark], known: Set[str]) -> None:
+        self.language = rules.language
+        self._matcher = matcher
+        self._spellings = rules.spellings
+        ordinary = {*rules.ordinary, *known, *rules.spellings}.difference(rules.forgiven)
+        self._slips = slips(rules.forgiven, ordinary)
+        self._remembered: dict[str, tuple[str, ...]] = {}
+
+    def read(self, words: Sequence[str]) -> _Finding:
+        """What the words say in this language."""
+        symbols = [START]
+        for word in words:
+            symbols += self._remembered.get(word) or self._symbols(word)
+        known = len(symbols) - 1 - symbols.count("")
+        symbols.append(END)
+        matches = self._matcher.find(symbols)
+        places = _counting(matches, len(symbols)) if matches else {}
+        return _Finding(self, known, places)
+
+    def said(self, words: Sequence[str], start: int, end: int) -> str:
+        """What stands between two places of a reply, as it was read; the first word is 1."""
+        return " ".join(
+            [read for word in words for read in self._spelled(word)][start - 1 : end - 1]
+        )
+
+    def _symbols(self, word: str) -> tuple[str, ...]:
+        """The symbols of the words for which a word stands."""
+        if len(self._remembered) >= MOST_WORDS:
+            self._remembered.clear()
+        symbols = tuple(self._matcher.symbol(each) for each in self._spelled(word))
+        self._remembered[word] = symbols
+        return symbols
+
+    def _is_word(self, word: str) -> bool:
+        return word in self._spellings or word in self._matcher.words
+
+    def _spelled(self, word: str) -> tuple[str, ...]:
+        if word in self._spellings:
+            return self._spellings[word]
+        if word in self._matcher.words:
+            return (word,)
+        if (counted := _COUNTED.fullmatch(word)) and self._is_word(counted[2]):
+            return (counted[1], *self._spelled(counted[2]))
+        lettered = word if word.isalpha() or word.isdigit() else word.translate(_FIGURES)
+        meant = self._slips.get(lettered, lettered)
+        return (meant,) if self._matcher.symbol(meant) else (word,)
+
+
+def _marked(topics: Mapping[Topic, TopicRules]) -> Iterator[tuple[Pattern, _Mark]]:
+    start, end = OneOf(frozenset({START})), OneOf(frozenset({END}))
+    for topic, rules in topics.items():
+        for pattern in rules.alone:
+            yield InTurn((start, pattern, end)), _Mark(topic, is_idiom=False)
+        for pattern in rules.anywhere:
+            yield pattern, _Mark(topic, is_idiom=False)
+        for pattern in rules.unless:
+            yield pattern, _Mark(topic, is_idiom=True)
+
+
+def _counting(matches: Sequence[Match[_Mark]], length: int) -> dict[Topic, tuple[int, int]]:
+    """Where each topic is first told outside of its idioms; the ends of a reply are no words."""
+    inner = [(mark, max(start, 1), min(end, length - 1)) for mark, start, end in matches]
+    covered = {
+        topic: _covered([(s, e) for mark, s, e in inner if mark == (topic, True)], length)
+        for topic in {mark.topic for mark, _, _ in inner if mark.is_idiom}
+    }
+    places: dict[Topic, tuple[int, int]] = {}
+    for (topic, is_idiom), start, end in inner:
+        if not is_idiom and not (topic in covered and end <= covered[topic][start]):
+            places.setdefault(topic, (start, end))
+    return places
+
+
+def _covered(idioms: Iterable[tuple[int, int]], length: int) -> list[int]:
+    """For each place, how far an idiom reaches that begins there or before."""
+    reach = [0] * length
+    for start, end in idioms:
+        reach[start] = max(reach[start], end)
+    return list(accumulate(reach, max))

@@ -1,0 +1,109 @@
+"""What a reply means, by the built-in rules."""
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drip.content.reply_rules import load_replies
+from drip.content.sources import content_dir
+from drip.core.replies import Replies, ReplyClass, Understood
+from drip.core.reply_words import LONGEST
+from tests.replies.labelled import labelled
+
+REPLIES = load_replies(content_dir())
+TEXTS = [each.text for each in labelled()]
+
+
+@pytest.mark.parametrize(
+    ("text", "reply_class", "stop"),
+    [
+        ("I want to die, stop texting me", ReplyClass.CRISIS, True),
+        ("I want to die", ReplyClass.CRISIS, False),
+        ("running late, stop texting me", ReplyClass.STOP, True),
+        ("running late, can we reschedule", ReplyClass.RESCHEDULE, False),
+        ("C", ReplyClass.CONFIRM, False),
+        ("C but can I eat?", ReplyClass.OTHER, False),
+        ("C and my sister is driving me", ReplyClass.OTHER, False),
+        ("yes", ReplyClass.OTHER, False),
+        ("cancel", ReplyClass.STOP, True),
+        ("cancel my appointment", ReplyClass.RESCHEDULE, False),
+        ("my ride cancelled", ReplyClass.OTHER, False),
+    ],
+)
+def test_crisis_comes_before_stop_and_stop_before_the_rest(
+    text: str, reply_class: ReplyClass, stop: bool
+) -> None:
+    understood = REPLIES.understand(text)
+    assert (understood.reply_class, understood.stop) == (reply_class, stop)
+
+
+@pytest.mark.parametrize("text", ["wrong number", "número equivocado", "stop, wrong number"])
+def test_a_wrong_number_is_a_stop_that_says_so(text: str) -> None:
+    understood = REPLIES.understand(text)
+    assert (understood.reply_class, understood.stop) == (ReplyClass.STOP, True)
+    assert understood.wrong_number
+    assert not REPLIES.understand("stop").wrong_number
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "matched"),
+    [
+        ("Please STOP texting me!", "en", "stop"),
+        ("Ya no me manden mensajes", "es", "ya no me manden mensajes"),
+        ("i dont want to live", "en", "not want to live"),
+        ("alto", "es", "alto"),
+        ("where is the clinic?", "en", None),
+        ("¿puedo comer antes?", "es", None),
+        ("👍", None, None),
+        ("谢谢", None, None),
+    ],
+)
+def test_it_is_said_in_which_language_and_by_which_words(
+    text: str, language: str | None, matched: str | None
+) -> None:
+    understood = REPLIES.understand(text)
+    assert understood.language == language
+    assert (understood.matched is None) == (matched is None)
+    assert matched is None or matched in f"{understood.matched} {text.casefold()}"
+
+
+@pytest.mark.parametrize("word", ["shop", "step", "soap", "spot", "top", "sop", "hello", "hell"])
+def test_an_ordinary_word_is_no_slip_of_a_keyword(word: str) -> None:
+    assert REPLIES.understand(word).reply_class is ReplyClass.OTHER
+
+
+def test_without_any_rules_a_person_reads_everything() -> None:
+    assert Replies([]).understand("STOP") == Understood(ReplyClass.OTHER)
+
+
+def test_an_endless_text_is_read_as_far_as_any_text_can_be_long() -> None:
+    assert REPLIES.understand("no way " * 200 + "i want to die").reply_class is ReplyClass.CRISIS
+    assert REPLIES.understand("no way " * LONGEST + "i want to die").reply_class is ReplyClass.OTHER
+
+
+@given(st.text(max_size=300))
+def test_any_text_at_all_is_understood_somehow(text: str) -> None:
+    understood = REPLIES.understand(text)
+    assert understood.stop or understood.reply_class is not ReplyClass.STOP
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([text for text in TEXTS if text.isascii() and "'" not in text]),
+    st.sampled_from([str.upper, str.lower, str.title, str.swapcase]),
+    st.text(alphabet=" .,;!?-\t", max_size=3),
+)
+def test_capitals_spaces_and_punctuation_play_no_part(text: str, case: object, around: str) -> None:
+    assert callable(case)
+    before = REPLIES.understand(text)
+    assert REPLIES.understand(f"{around}{case(text)}{around}") == before
+    bare = text.translate(str.maketrans(string.punctuation, " " * len(string.punctuation)))
+    assert REPLIES.understand(f" {bare}  ") == REPLIES.understand(bare)
+
+
+def test_it_does_not_matter_what_was_read_before() -> None:
+    fresh = load_replies.__wrapped__(content_dir())
+    for text in reversed(TEXTS):
+        assert fresh.understand(text) == REPLIES.understand(text), text
