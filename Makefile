@@ -21,6 +21,7 @@ demo: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not packaging and not soak"
 	@echo "Left out: the tests marked packaging or soak, two minutes; .ci/run has them."
+	@$(BIN)/python -m tests.e2e.chromium
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

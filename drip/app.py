@@ -70,8 +70,11 @@ class App:
     @cached_property
     def engine(self) -> "Engine":
         """The database, as it is set; not necessarily set up."""
+        from drip.store import suppressions
         from drip.store.engine import open_engine
 
+        secret = self.settings.secret_key
+        suppressions.use_key(secret.reveal().encode() if secret else None)
         return open_engine(self.settings.database_url.reveal())
 
     @cached_property
@@ -94,7 +97,7 @@ class App:
         """The sender, with its providers."""
         from drip.services.sending import Sender
 
-        return Sender(self.engine, self.content, self.providers(), self.pace)
+        return Sender(self.engine, self.content, self.providers(), self.pace, links=self.links)
 
     @cached_property
     def links(self) -> "Links | None":

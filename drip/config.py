@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from drip.errors import SettingsError
 
@@ -66,11 +67,15 @@ class Settings:
     email_from: str | None = None
     public_url: str | None = None
     secret_key: Secret | None = None
+    ses_topic_arn: str | None = None
+    sendgrid_public_key: str | None = None
     content_dir: Path | None = None
     log_format: Literal["json", "text"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    web_port: int | None = None
+    web_host: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         """Check that each provider has what it needs."""
@@ -116,6 +121,10 @@ def _like(pattern: str, said: str) -> Callable[[str], str]:
 def _web_address(value: str) -> str:
     if not re.match(r"https?://[^/\s]", value):
         raise ValueError("must begin with http:// or https://")
+    try:
+        urlsplit(value).port  # noqa: B018 - it says what is wrong with the address
+    except ValueError:
+        raise ValueError("has a port, or a host, that cannot be") from None
     return value.rstrip("/")
 
 
@@ -153,11 +162,19 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "email_from": _like(r"[^@\s<>,]+@[^@\s<>,]+", "an email address alone"),
     "public_url": _web_address,
     "secret_key": _long_secret,
+    "ses_topic_arn": _like(
+        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+", "the ARN of an SNS topic"
+    ),
+    "sendgrid_public_key": _like(
+        r"[A-Za-z0-9+/]{80,}={0,2}", "the verification key of the event webhook, on one line"
+    ),
     "content_dir": Path,
     "log_format": _one_of("json", "text"),
     "log_level": _one_of("debug", "info", "warning", "error"),
     "metrics_port": _port,
     "metrics_host": _like(r"[0-9a-zA-Z.:-]+", "the name or the address of a machine"),
+    "web_port": _port,
+    "web_host": _like(r"[0-9a-zA-Z.:-]+", "the name or the address of a machine"),
 }
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from drip.app import App
+from drip.cli.conversation import answer_lines, reply_lines, said_at
 from drip.cli.enrollment_option import RowId, enrollment_id, names_enrollment
 from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
@@ -73,7 +74,7 @@ def list_(status: str | None, search: str, limit: int, after: int | None, as_jso
 @names_enrollment
 @as_json
 def show(id_: int | None, ref: str | None, as_json: bool) -> None:
-    """Show one enrollment with all its deliveries and attempts."""
+    """Show one enrollment: its deliveries with their attempts, and what the patient replied."""
     scope = App.from_environment().scope
     dossier = show_enrollment(scope, enrollment_id(scope, id_, ref))
     if as_json:
@@ -116,6 +117,9 @@ def _head(dossier: Dossier) -> Iterator[str]:
     ):
         if moment is not None:
             yield _field(name, said(moment, clinic_zone))
+    if enrollment.education_paused_at is not None:
+        since = said(enrollment.education_paused_at, clinic_zone)
+        yield _field("On hold", f"education steps, since {since}: `drip resume {enrollment.id}`")
     if enrollment.reference is not None:
         yield _field("Ref", f"{enrollment.reference} (from {enrollment.source})")
     yield _field("Schedule", f"{enrollment.schedule}, version {enrollment.schedule_version}")
@@ -140,21 +144,34 @@ def _reach_said(dossier: Dossier, channel: Channel) -> str:
 
 
 def _timeline(dossier: Dossier) -> Iterator[str]:
-    """A line for each delivery, and one below it for each attempt."""
-    if not dossier.deliveries:
+    """Deliveries, replies and answers in order of time."""
+    zone, conversation = dossier.zone, dossier.conversation
+    wide = max((len(each.delivery.step) for each in dossier.deliveries), default=0)
+    told = [(each.at, _delivery_lines(each, zone, wide)) for each in dossier.deliveries]
+    told += [(reply.received_at, reply_lines(reply, zone)) for reply in conversation.replies]
+    told += [(said_at(answer), answer_lines(answer, zone)) for answer in conversation.answers]
+    if not told:
         yield "No deliveries."
         return
-    yield f"Deliveries, on the patient's clock ({dossier.zone}):"
-    wide = max(len(each.delivery.step) for each in dossier.deliveries)
-    for each in dossier.deliveries:
-        row = each.delivery
-        start = f"  {_at(each.at, dossier.zone)}  {row.step:{wide}}  {row.channel:5}  "
-        outcome = f"{row.status}: {each.why}" if each.why else row.status.value
-        lines = wrapped(outcome, len(start))
-        yield start + click.style(lines[0], fg=_COLOURS.get(row.status))
-        yield from (" " * len(start) + line for line in lines[1:])
-        for attempt in each.attempts:
-            yield click.style(f"{'':20}{_attempt_said(attempt, each, dossier.zone)}", dim=True)
+    what = "Deliveries" if len(told) == len(dossier.deliveries) else "Deliveries and replies"
+    yield f"{what}, on the patient's clock ({zone}):"
+    for _, lines in sorted(told, key=lambda each: each[0]):
+        yield from lines
+
+
+def _delivery_lines(sent: Sent, zone: ZoneInfo, wide: int) -> list[str]:
+    """A line for a delivery, and below it one for each attempt and one for the receipts."""
+    row = sent.delivery
+    start = f"  {_at(sent.at, zone)}  {row.step:{wide}}  {row.channel:5}  "
+    first, *rest = wrapped(f"{row.status}: {sent.why}" if sent.why else row.status, len(start))
+    below = [_attempt_said(attempt, sent, zone) for attempt in sent.attempts]
+    if sent.receipts:
+        below += wrapped(_receipts_said(sent, zone), 20)
+    return [
+        start + click.style(first, fg=_COLOURS.get(row.status)),
+        *(" " * len(start) + line for line in rest),
+        *(click.style(f"{'':20}{line}", dim=True) for line in below),
+    ]
 
 
 def _attempt_said(attempt: Attempt, sent: Sent, zone: ZoneInfo) -> str:
@@ -162,6 +179,14 @@ def _attempt_said(attempt: Attempt, sent: Sent, zone: ZoneInfo) -> str:
     words = (attempt.provider, answer, attempt.code, attempt.provider_id)
     said = " ".join(word for word in words if word)
     return said if len(sent.attempts) == 1 else f"{_at(attempt.started_at, zone)}  {said}"
+
+
+def _receipts_said(sent: Sent, zone: ZoneInfo) -> str:
+    words = (
+        " ".join(word for word in (each.status, each.code, _at(each.received_at, zone)) if word)
+        for each in sent.receipts
+    )
+    return f"receipts: {', '.join(words)}"
 
 
 def _to_do(dossier: Dossier) -> Iterator[str]:

@@ -3,20 +3,28 @@
 import click
 
 from drip.app import App
+from drip.cli.conversation import phone_shown
 from drip.cli.enrollment_option import RowId
-from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
-from drip.content.words import phone_said
+from drip.cli.printing import as_json, note, print_json, print_table
+from drip.cli.task_page import task_lines
+from drip.core.ages import age_said
+from drip.errors import InvalidInput
 from drip.intake.fields import one_line
-from drip.services.staff_tasks import ToDo, finish_task, open_tasks, show_task
+from drip.services import staff_tasks
+from drip.services.conversation import open_task_file, waiting_tasks
+from drip.store.schema import Task
 
 _TASK = RowId("a task", "`drip tasks` shows them")
+_LONGEST_NOTE = 2000
+
+_by = click.option("--by", required=True, metavar="NAME", help="Who it is.")
 
 
 @click.group(invoke_without_command=True)
 @as_json
 @click.pass_context
 def tasks(context: click.Context, as_json: bool) -> None:
-    """List what staff must do, show one task, or note that it is done."""
+    """List what staff must do, show one task, take it, note something, or say it is done."""
     if context.invoked_subcommand is None:
         _list(as_json)
     elif as_json:
@@ -35,76 +43,99 @@ def list_(as_json: bool) -> None:
 @click.argument("id_", metavar="ID", type=_TASK)
 @as_json
 def show(id_: int, as_json: bool) -> None:
-    """Show one task, open or done."""
-    scope = App.from_environment().scope
-    todo = show_task(scope, id_)
-    zone = scope.clinic.zone
+    """Show one task, open or done, with the replies that it is about."""
+    app = App.from_environment()
+    file, zone = open_task_file(app.scope, id_), app.clinic.zone
     if as_json:
-        print_json(todo.as_json(zone))
+        print_json(file.as_json(zone))
         return
-    task, patient, enrollment = todo.task, todo.patient, todo.enrollment
-    for line in wrapped(f"Task {task.id}: {task.says}", 0):
-        click.secho(line, bold=True)
-    urgent = ", urgent" if task.urgent and task.status == "open" else ""
-    rows = [("Status", f"{task.status}{urgent}"), ("Since", said(task.opened_at, zone))]
-    if patient is not None:
-        rows += [("Patient", patient.name), ("Phone", _phone(todo)), ("Email", patient.email or "")]
-    if enrollment is not None:
-        rows += [("Enrollment", str(enrollment.id)), ("Session", said(enrollment.session_at, zone))]
-    if task.status == "done":
-        rows += [
-            ("Done", said(task.done_at, zone)),
-            ("By", task.done_by or ""),
-            ("Note", task.note or ""),
-        ]
-    for name, value in rows:
-        if value:
-            click.echo(f"  {name:12}{value}")
+    for line in task_lines(file, zone, app.clock()):
+        click.echo(line)
 
 
 @tasks.command()
 @click.argument("id_", metavar="ID", type=_TASK)
-@click.option("--by", required=True, metavar="NAME", help="Who has done it.")
+@_by
+@as_json
+def ack(id_: int, by: str, as_json: bool) -> None:
+    """Take a task: others see that you have it, and a crisis is not raised again."""
+    by = _name(by)
+    app = App.from_environment()
+    todo = staff_tasks.ack_task(app.scope, id_, by, app.clock())
+    if as_json:
+        print_json(todo.as_json(app.clinic.zone))
+        return
+    click.echo(f"Task {id_} is {by}'s now. {todo.task.says}")
+    note(f"`drip tasks show {id_}` shows all of it, `drip tasks done {id_} --by NAME` ends it.")
+
+
+@tasks.command()
+@click.argument("id_", metavar="ID", type=_TASK)
+@_by
 @click.option("--note", "remark", metavar="TEXT", help="What came of it.")
 @as_json
 def done(id_: int, by: str, remark: str | None, as_json: bool) -> None:
     """Note that a task is done."""
-    by = one_line("--by", by.strip())
-    if not by:
-        raise click.UsageError("Say who has done it: --by NAME", click.get_current_context())
+    by = _name(by)
     app = App.from_environment()
-    todo = finish_task(app.scope, id_, by, remark, app.clock())
+    todo = staff_tasks.finish_task(app.scope, id_, by, remark, app.clock())
     if as_json:
         print_json(todo.as_json(app.clinic.zone))
     else:
         click.echo(f"Task {id_} is done. {todo.task.says}")
 
 
-def _list(as_json: bool) -> None:
-    scope = App.from_environment().scope
-    found = open_tasks(scope)
-    zone = scope.clinic.zone
+@tasks.command("note")
+@click.argument("id_", metavar="ID", type=_TASK)
+@click.argument("text")
+@_by
+@as_json
+def note_(id_: int, text: str, by: str, as_json: bool) -> None:
+    """Write a note on a task, open or done, such as "no answer, I call again at 3"."""
+    by, text = _name(by), " ".join(text.split())
+    if not text:
+        raise InvalidInput("The note is empty: write it in quotes after the ID.")
+    if len(text) > _LONGEST_NOTE:
+        raise InvalidInput(f"The note must have at most {_LONGEST_NOTE} characters.")
+    app = App.from_environment()
+    todo = staff_tasks.note_task(app.scope, id_, by, text, app.clock())
     if as_json:
-        print_json([todo.as_json(zone) for todo in found])
+        print_json(todo.as_json(app.clinic.zone))
+    else:
+        click.echo(f"Noted on task {id_}.")
+
+
+def _list(as_json: bool) -> None:
+    app = App.from_environment()
+    found, zone = waiting_tasks(app.scope), app.clinic.zone
+    if as_json:
+        print_json([each.as_json(zone) for each in found])
         return
     if not found:
         click.echo("Nothing is to be done.")
         return
+    now = app.clock()
     rows = [
         (
-            str(todo.task.id),
-            f"{todo.task.opened_at.astimezone(zone):%Y-%m-%d}",
-            todo.patient.name if todo.patient is not None else "",
-            _phone(todo),
-            ("URGENT " if todo.task.urgent else "") + todo.task.says,
+            str(each.todo.task.id),
+            age_said(now - each.todo.task.opened_at),
+            ", ".join(each.names),
+            "" if each.phone is None else phone_shown(each.phone),
+            _headline(each.todo.task),
         )
-        for todo in found
+        for each in found
     ]
-    print_table(("ID", "Since", "Patient", "Phone", "To do"), rows)
-    note("`drip tasks done ID --by NAME` when it is done.")
+    print_table(("ID", "Age", "Patient", "Phone", "To do"), rows)
+    note("`drip tasks show ID` shows all of one; `done ID --by NAME` when it is done.")
 
 
-def _phone(todo: ToDo) -> str:
-    if todo.patient is None or todo.patient.phone is None:
-        return ""
-    return phone_said(todo.patient.phone)
+def _headline(task: Task) -> str:
+    urgent = "URGENT " if task.urgent else ""
+    return f"{urgent}{task.says}" + (f" ({task.acked_by} has it)" if task.acked_by else "")
+
+
+def _name(by: str) -> str:
+    by = one_line("--by", by.strip())
+    if not by:
+        raise click.UsageError("Say who it is: --by NAME", click.get_current_context())
+    return by

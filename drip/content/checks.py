@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from drip.content.clinic_file import SAMPLE, clinic_from_file
+from drip.content.answer_checks import answer_problems
+from drip.content.answers import Answers
+from drip.content.clinic_file import SAMPLE, clinic_from_file, on_call_problems
 from drip.content.language_file import (
     CrisisLines,
     Language,
@@ -152,6 +154,7 @@ class _Check:
             self.note(error, self.clinic_path)
             return None
         self.problems.update(clinic_problems(clinic, file, languages))
+        self.problems.update(on_call_problems(clinic, file))
         try:
             lines = load_crisis_lines(self.content, clinic.country)
         except ContentError as error:
@@ -161,6 +164,11 @@ class _Check:
             return None
         crisis_file = read_yaml(self.content.crisis_lines())
         self.problems.update(crisis_problems(lines, crisis_file, clinic.country, languages))
+        for language in languages.keys() & lines.sms.keys() & lines.answers.keys():
+            words, words_file = read_language(self.content, language)
+            facts = ordinary(clinic, language)
+            found = answer_problems(Answers(self.content), words, words_file, facts)
+            self.problems.update(found)
         return clinic
 
     def message(self, name: str, language: str, words: Language, clinic: Clinic | None) -> None:
@@ -274,10 +282,14 @@ def crisis_problems(
 ) -> Iterator[Problem]:
     """Languages without a sentence on the emergency and crisis lines of a country."""
     for language in languages:
-        for channel, sentences in (("sms", lines.sms), ("email", lines.email)):
+        for channel, sentences in _sentences(lines):
             if language not in sentences:
                 what = f'no sentence in "{language}" on the crisis lines of {country}; add it'
                 yield file.problem((country, channel), what, key=True)
+
+
+def _sentences(lines: CrisisLines) -> tuple[tuple[str, dict[str, str]], ...]:
+    return ("sms", lines.sms), ("email", lines.email), ("answers", lines.answers)
 
 
 def title_problems(words: Language, file: YamlFile) -> Iterator[Problem]:

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field
 
 from drip.content.language_file import Instruction
-from drip.content.problems import BrokenContent, Problem, nearest
+from drip.content.problems import BrokenContent, Problem, Severity, nearest
 from drip.content.strict import COUNTRY, LANGUAGE, LINE, MAILBOX, NAME, Strict, validated
 from drip.content.yamlfile import Loc, YamlFile, read_yaml
-from drip.core.clinic import Clinic, Crowding, Texts
+from drip.core.clinic import Clinic, Crowding, OnCall, Texts
 from drip.core.pace import RATES
 from drip.core.window import Hours, SendWindow
 from drip.errors import ContentError
@@ -34,6 +34,13 @@ class TextsFile(Strict):
     rate: float | None = Field(default=None, gt=0, le=100_000)
 
 
+class OnCallFile(Strict):
+    """The `on_call` section of clinic.yaml."""
+
+    emails: list[Annotated[str, Field(pattern=MAILBOX)]] = Field(default=[], max_length=20)
+    phones: list[str] = Field(default=[], max_length=20)
+
+
 class ClinicFile(Strict):
     """A clinic's profile as it stands in clinic.yaml."""
 
@@ -48,6 +55,7 @@ class ClinicFile(Strict):
     language: str = Field(pattern=LANGUAGE)
     replies: Literal["on", "off"] = "off"
     texts: TextsFile = Field(default_factory=TextsFile)
+    on_call: OnCallFile = Field(default_factory=OnCallFile)
     send_window: Any = "09:00-20:00"
     steps_per_day: int = Field(default=2, ge=1, le=10)
     hours_between: int = Field(default=2, ge=0, le=24)
@@ -89,6 +97,7 @@ def profile_of(clinic: Clinic) -> dict[str, Any]:
         "language": clinic.language,
         "replies": "on" if clinic.hears_replies else "off",
         "texts": {"number": clinic.texts.sender, "rate": clinic.texts.rate},
+        "on_call": {"emails": list(clinic.on_call.emails), "phones": list(clinic.on_call.phones)},
         "send_window": dict(zip(_DAYS, map(_hours_said, clinic.window.days), strict=True)),
         "steps_per_day": clinic.crowding.steps_per_day,
         "hours_between": int(clinic.crowding.spacing.total_seconds() // 3600),
@@ -105,6 +114,7 @@ def clinic_from_file(file: YamlFile) -> Clinic:
         *_window_problems(window, file),
         *_zone_problems(entry.timezone, file),
         *_instruction_problems(entry, file),
+        *_on_call_problems(entry, file),
     ]
     if phone is None:
         what = f'"{entry.phone}" is not a phone number; write it with the country code: "+1 ..."'
@@ -131,6 +141,7 @@ def clinic_from_file(file: YamlFile) -> Clinic:
         hears_replies=entry.replies == "on",
         texts=texts,
         instructions={lang: _words(words) for lang, words in entry.instructions.items()},
+        on_call=_on_call(entry),
     )
 
 
@@ -219,6 +230,31 @@ def _instruction_problems(entry: ClinicFile, file: YamlFile) -> Iterator[Problem
             if "{{" in text or "{%" in text:
                 what = "a clinic's instructions are plain words; {{ }} and {% %} do not work here"
                 yield file.problem(("instructions", language, name), what)
+
+
+def on_call_problems(clinic: Clinic, file: YamlFile) -> Iterator[Problem]:
+    """A warning where replies are heard, and nobody is on call when one of them is a crisis."""
+    if clinic.hears_replies and not clinic.on_call.is_anybody:
+        what = (
+            "nobody is on call when a patient writes in a crisis: add on_call, with emails "
+            f"and phones; until then {clinic.email} alone is told"
+        )
+        yield file.problem(("replies",), what, severity=Severity.WARNING)
+
+
+def _on_call(entry: ClinicFile) -> OnCall:
+    phones = [_e164(phone, entry.country) for phone in entry.on_call.phones]
+    return OnCall(
+        tuple(dict.fromkeys(entry.on_call.emails)),
+        tuple(dict.fromkeys(phone for phone in phones if phone is not None)),
+    )
+
+
+def _on_call_problems(entry: ClinicFile, file: YamlFile) -> Iterator[Problem]:
+    for place, phone in enumerate(entry.on_call.phones):
+        if _e164(phone, entry.country) is None:
+            what = f'"{phone}" is not a phone number; write it with the country code: "+1 ..."'
+            yield file.problem(("on_call", "phones", place), what)
 
 
 def _e164(text: str, country: str) -> str | None:

@@ -1,10 +1,10 @@
 """What is the same in many emails is made once.
 
 To parse Markdown and to write the rules of the layout into the elements takes milliseconds, and
-from patient to patient only a first name and a few words about the session differ. So these are
-printed as stand-ins: single characters that mean nothing in Markdown or HTML and stand in no value.
-What comes out is a form. It is kept by the Markdown with the stand-ins and by the layout's words,
-and for each patient only the values are put in.
+from patient to patient only a first name, a few words about the session and the links in the
+footer differ. So these are printed as stand-ins: single characters that mean nothing in Markdown
+or HTML and stand in no value. What comes out is a form. It is kept by the Markdown with the
+stand-ins and by the layout's words, and for each patient only the values are put in.
 
 Only a plain value has a stand-in: letters, a few digits and signs that Markdown and HTML leave
 alone. Any other value, such as `*Ana* <b>`, is printed escaped, as it would be without forms. A
@@ -22,6 +22,7 @@ from jinja2 import nodes
 from drip.content.markdown import escaped, one_line
 
 FIRST_NAME, SESSION, SUBJECT, BODY = "\ufdd0", "\ufdd1", "\ufddd", "\ufdde"
+STOP_URL, PREFERENCES_URL = "\ufddb", "\ufddc"
 """Stand-ins; that of the n-th word about a session is n further on. BODY stands round the body."""
 STAND_IN = re.compile("([\ufdd0-\ufddd])")
 

@@ -20,11 +20,29 @@ Instruction = Literal[
 CLINIC_BLANKS = frozenset({"clinic.public_name", "clinic.phone", "clinic.email", "clinic.address"})
 """What a sentence of a language file may say of the clinic."""
 
-_BLANKS_OF = {
-    "relative_day": frozenset({"date"}),
-    "at": frozenset({"time"}),
-    "zone_suffix": frozenset({"time", "zone"}),
+VISIT_BLANKS = frozenset({"session.date", "session.when", "session.time", "session.at"})
+"""What an answer about a visit may say of it."""
+
+_LINES = "crisis.lines"
+_BLANKS_OF: dict[Loc, frozenset[str]] = {
+    ("relative_day",): frozenset({"date"}),
+    ("at",): frozenset({"time"}),
+    ("zone_suffix",): frozenset({"time", "zone"}),
+    ("answers",): CLINIC_BLANKS | {"crisis.sms"},
+    ("answers", "confirmed"): CLINIC_BLANKS | VISIT_BLANKS,
+    ("answers", "ride"): CLINIC_BLANKS | VISIT_BLANKS,
+    ("answers", "crisis"): CLINIC_BLANKS | {_LINES},
+    ("answers", "crisis_stop"): CLINIC_BLANKS | {_LINES},
 }
+_NEEDED = {
+    "stop_visit": ("clinic.phone",),
+    "help": ("clinic.public_name", "clinic.phone"),
+    "received": ("clinic.phone",),
+    "cannot_read": ("clinic.phone",),
+    "crisis": ("clinic.phone", _LINES),
+    "crisis_stop": ("clinic.phone", _LINES),
+}
+"""What an answer must say, since somebody may depend on it."""
 _CODE = re.compile(r"\{\{\s*(.*?)\s*\}\}|\{%|\{#")
 
 
@@ -45,12 +63,13 @@ class At(Strict):
 
 
 class Footer(Strict):
-    """The sentences below every email. `stop_link` is the label of a link, if there is one."""
+    """The sentences below every email. `stop_link` and `preferences_link` are labels of links."""
 
     why: str
     stop_email: str
     contact: str
     stop_link: str | None = None
+    preferences_link: str | None = None
 
 
 class CalendarWords(Strict):
@@ -59,6 +78,29 @@ class CalendarWords(Strict):
     title: str
     cancelled_title: str
     description: str
+
+
+class AnswerWords(Strict):
+    """What is answered to a patient's own text; all of it may be seen by others.
+
+    `stop_visit` is added to `stop` where the word was one like CANCEL. `confirmed_unknown` goes
+    to who confirms a visit that is not there, `received` and `cannot_read` to who wrote anything
+    else; `unknown_help` and `wrong_number` to who is no patient.
+    """
+
+    stop: str
+    stop_visit: str
+    wrong_number: str
+    start: str
+    help: str
+    unknown_help: str
+    confirmed: str
+    confirmed_unknown: str
+    ride: str
+    received: str
+    cannot_read: str
+    crisis: str
+    crisis_stop: str
 
 
 class Language(Strict):
@@ -76,18 +118,23 @@ class Language(Strict):
     footer: Footer
     test_mark: str
     calendar: CalendarWords
+    answers: AnswerWords
     not_discreet: list[str]
     relative_words: list[str]
     not_counted: list[str] = Field(default_factory=list)
 
 
 class CrisisLines(Strict):
-    """The emergency and crisis lines of a country, and sentences on them by language."""
+    """The emergency and crisis lines of a country, and sentences on them by language.
+
+    `answers` is what the answer to a word of crisis says of them.
+    """
 
     emergency: str
     crisis: str
     sms: dict[str, str]
     email: dict[str, str]
+    answers: dict[str, str]
 
 
 def load_language(content: ContentDir, language: str) -> Language:
@@ -99,7 +146,7 @@ def read_language(content: ContentDir, language: str) -> tuple[Language, YamlFil
     """The same, with the file that knows the place of each word."""
     file = read_yaml(content.language(language))
     words = validated(Language, file)
-    problems = list(_blank_problems(file))
+    problems = [*_blank_problems(file), *_missing_blanks(words, file)]
     if words.language != language:
         what = f'the file is called {language}.yaml but says "{words.language}"; make them the same'
         problems.append(file.problem(("language",), what))
@@ -118,12 +165,14 @@ def load_crisis_lines(content: ContentDir, country: str) -> CrisisLines:
     return validated(CrisisLines, file, at=(country,))
 
 
-def crisis_words(lines: CrisisLines, language: str, channel: Literal["sms", "email"]) -> str:
+def crisis_words(
+    lines: CrisisLines, language: str, where: Literal["sms", "email", "answers"]
+) -> str:
     """The sentence for a language. Raises ContentError where it is missing."""
-    sentences = lines.sms if channel == "sms" else lines.email
+    sentences: dict[str, str] = getattr(lines, where)
     if language not in sentences:
         raise ContentError(
-            f'The crisis lines have no "{channel}" sentence in "{language}": '
+            f'The crisis lines have no "{where}" sentence in "{language}": '
             "add it to messages/_crisis_lines.yaml."
         )
     return sentences[language]
@@ -132,7 +181,7 @@ def crisis_words(lines: CrisisLines, language: str, channel: Literal["sms", "ema
 def _blank_problems(file: YamlFile) -> Iterator[Problem]:
     """Blanks that nothing would fill, and code, which does not work in these files."""
     for loc, text in _texts(file.data):
-        known = _BLANKS_OF.get(str(loc[0]), CLINIC_BLANKS)
+        known = _BLANKS_OF.get(loc) or _BLANKS_OF.get(loc[:1], CLINIC_BLANKS)
         for code in _CODE.finditer(text):
             if code[1] is None:
                 what = f'"{code[0]}" does not work in this file; only {{{{ }}}} with a name does'
@@ -140,6 +189,16 @@ def _blank_problems(file: YamlFile) -> Iterator[Problem]:
             elif code[1] not in known:
                 what = f'nothing is called "{code[1]}" here; {nearest(code[1], known)}'
                 yield file.problem(loc, what, offset=code.start())
+
+
+def _missing_blanks(words: Language, file: YamlFile) -> Iterator[Problem]:
+    """Answers that leave out what somebody may depend on."""
+    for key, needed in _NEEDED.items():
+        said = {code[1] for code in _CODE.finditer(getattr(words.answers, key))}
+        for blank in needed:
+            if blank not in said:
+                what = f"this answer must say {{{{ {blank} }}}}; add it"
+                yield file.problem(("answers", key), what)
 
 
 def _texts(data: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:

@@ -25,7 +25,8 @@ class Frame(NamedTuple):
 
     `preheader` is what a list of mails or a lock screen shows beside the subject: it is discreet
     and stands there in place of the first words of the body. `start` is the side where lines
-    begin. `stop_link` and `stop_url` are blank where there is no link.
+    begin. `stop_link` and `stop_url` are blank where there is no link; so are `preferences_link`
+    and `preferences_url`, which lead to the page where a patient chooses what to get.
     """
 
     language: str
@@ -42,9 +43,17 @@ class Frame(NamedTuple):
     stop: str
     stop_link: str
     stop_url: str
+    preferences_link: str
+    preferences_url: str
 
 
-def frame_of(words: Language, clinic: Clinic, subject: str, stop_url: str | None) -> Frame:
+def frame_of(
+    words: Language,
+    clinic: Clinic,
+    subject: str,
+    stop_url: str | None,
+    preferences_url: str | None,
+) -> Frame:
     """Say the layout's sentences for a clinic in a language."""
     blanks = {name: one_line(value) for name, value in clinic_blanks(clinic).items()}
     written = direction(words.language)
@@ -63,6 +72,8 @@ def frame_of(words: Language, clinic: Clinic, subject: str, stop_url: str | None
         stop=fill(words.footer.stop_email, blanks),
         stop_link=(words.footer.stop_link or "") if stop_url else "",
         stop_url=stop_url or "",
+        preferences_link=(words.footer.preferences_link or "") if preferences_url else "",
+        preferences_url=preferences_url or "",
     )
 
 
@@ -96,9 +107,9 @@ class Layout:
 
     @cached_property
     def _takes_stand_ins(self) -> bool:
-        """Whether both layouts only print the subject and the body, whatever they say."""
+        """Whether both layouts only print what has a stand-in, whatever it says."""
         sources = (read_text(self._content.layout(file)) for file in (_HTML, _TEXT))
-        return all(_only_prints_both(Environment(autoescape=True).parse(each)) for each in sources)
+        return all(_only_prints_them(Environment(autoescape=True).parse(each)) for each in sources)
 
     def _page(self, frame: Frame, body: str) -> str:
         # Document lets no HTML through, and all else is escaped: what is marked here is ours.
@@ -135,17 +146,24 @@ class Layout:
             ) from None
 
 
-def _only_prints_both(tree: nodes.Template) -> bool:
+_LINKS = frozenset({"stop_url", "preferences_url"})
+
+
+def _only_prints_them(tree: nodes.Template) -> bool:
     printed = [each for output in tree.find_all(nodes.Output) for each in output.nodes]
     printed += [each.args[0] for each in printed if isinstance(each, nodes.Call) and each.args]
     parts = list(tree.find_all(nodes.Getattr))
-    both = [
+    words = [
         *(each for each in parts if each.attr == "subject"),
         *(each for each in tree.find_all(nodes.Name) if each.name == "body"),
     ]
+    links = [each for each in parts if each.attr in _LINKS]
+    # Whether there is a link is the same for the link and its stand-in.
+    asked = [each.test for each in tree.find_all(nodes.If)]
     whole = [each for each in tree.find_all(nodes.Name) if each.name == "frame"]
     return (
         only_prints(tree)
-        and all(any(each is one for one in printed) for each in both)
+        and all(any(each is one for one in printed) for each in words)
+        and all(any(each is one for one in printed + asked) for each in links)
         and all(any(each is part.node for part in parts) for each in whole)
     )

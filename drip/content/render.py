@@ -7,7 +7,9 @@ from typing import Any
 
 from drip.content.forms import (
     FIRST_NAME,
+    PREFERENCES_URL,
     SESSION,
+    STOP_URL,
     SUBJECT,
     Form,
     Forms,
@@ -73,6 +75,7 @@ class Renderer:
             from_name=facts.clinic.public_name,
             reply_to=facts.clinic.email,
             calendar=self._calendar(message, facts),
+            unsubscribe_url=facts.unsubscribe_url,
         )
 
     def subject(self, name: str, facts: Facts, *, test: bool = False) -> str:
@@ -84,7 +87,7 @@ class Renderer:
     def email_text(self, name: str, facts: Facts) -> str:
         """Make the plain-text part of the email alone, which is quicker than the whole."""
         words = self.language(facts.language)
-        frame = frame_of(words, facts.clinic, "", facts.unsubscribe_url)
+        frame = _frame(words, facts, "")
         return self._layout.text(frame, self.document(name, facts))
 
     def message(self, name: str, language: str) -> Message:
@@ -117,15 +120,13 @@ class Renderer:
 
     def _parts(self, message: Message, facts: Facts, subject: str) -> tuple[str, str]:
         """The HTML and the text of an email, from its form (forms.py) where it has one."""
-        words, url = self.language(facts.language), facts.unsubscribe_url
-        frame = frame_of(words, facts.clinic, subject, url)
+        frame = _frame(self.language(facts.language), facts, subject)
         if not self._template(message, "body").only_prints:
             return self._made(message, facts, frame)
         values = _with_stand_ins(self._values_of(facts).of_body(facts))
-        source, said = self._body(message, facts, values), to_put_in(values)
-        around, said[SUBJECT] = frame, subject
-        if plain_in_html(subject):
-            around = frame._replace(subject=SUBJECT)
+        source, own = self._body(message, facts, values), _own_words(frame)
+        said = {**to_put_in(values), **dict(own.values())}
+        around = frame._replace(**{name: mark for name, (mark, _) in own.items()})
 
         def make() -> Form | None:
             form = self._layout.form(around, source)
@@ -196,6 +197,20 @@ class Renderer:
             ),
             facts.now,
         )
+
+
+def _frame(words: Language, facts: Facts, subject: str) -> Frame:
+    return frame_of(words, facts.clinic, subject, facts.unsubscribe_url, facts.preferences_url)
+
+
+_OWN = {"subject": SUBJECT, "stop_url": STOP_URL, "preferences_url": PREFERENCES_URL}
+"""What differs from patient to patient in the layout."""
+
+
+def _own_words(frame: Frame) -> dict[str, tuple[str, str]]:
+    """What of the layout is a patient's own and has a stand-in: that, and the word itself."""
+    found = ((name, mark, getattr(frame, name)) for name, mark in _OWN.items())
+    return {name: (mark, word) for name, mark, word in found if word and plain_in_html(word)}
 
 
 def _with_stand_ins(values: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class ContentDir:
         """The file of emergency and crisis lines by country."""
         return self._needed("messages", "_crisis_lines.yaml")
 
+    def page_words(self, language: str) -> Path:
+        """The file of what patients' pages say in a language; ContentError if there is none."""
+        return self._needed("messages", "_pages", f"{language}.yaml")
+
     def _all(self, folder: str, pattern: str) -> list[Path]:
         return [path for root in self.roots for path in (root / folder).glob(pattern)]
 

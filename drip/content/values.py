@@ -22,6 +22,8 @@ class Facts:
     patient's, or the clinic's where the patient has none. `route` is "iv", "im", "nasal", "oral"
     or "". `skipped` names the messages that a short-notice plan left out, in order.
     `enrollment` names the visit in calendar files, and `sequence` grows with each reschedule.
+    `page_url` is where the message stands in full, for texts; None where nobody could follow it.
+    `unsubscribe_url` and `preferences_url` are the patient's own links, for emails alone.
     """
 
     first_name: str
@@ -35,7 +37,9 @@ class Facts:
     skipped: tuple[str, ...] = ()
     enrollment: str = ""
     sequence: int = 0
+    page_url: str | None = None
     unsubscribe_url: str | None = None
+    preferences_url: str | None = None
 
 
 _SESSIONS_KEPT = 1000
@@ -59,7 +63,13 @@ class Values:
 
     def of_line(self, facts: Facts) -> dict[str, Any]:
         """For a text, a subject or a title."""
-        return {**self._said, "crisis": self._in_lines, **self._of_patient(facts)}
+        links = SimpleNamespace(page=facts.page_url)
+        return {
+            **self._said,
+            "crisis": self._in_lines,
+            "links": links,
+            **self._of_patient(facts),
+        }
 
     def of_body(self, facts: Facts) -> dict[str, Any]:
         """For the body of an email, which is Markdown."""

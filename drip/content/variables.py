@@ -22,6 +22,7 @@ _OF_ALL = {
     "clinic": INSTRUCTIONS | {"public_name", "phone", "email", "address"},
     "session": frozenset(SessionWords._fields),
 }
+_TEXTS = frozenset({"sms", "sms_plain"})
 _PLAIN = frozenset({"invite"})
 
 
@@ -38,7 +39,8 @@ def variables(field: str) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     """The names with parts and the names without any that a field may use."""
     crisis = frozenset({"email" if field in MARKDOWN_FIELDS else "sms"})
     plain = _PLAIN | {"catch_up"} if field == "body" else _PLAIN
-    return {**_OF_ALL, "crisis": crisis}, plain
+    links = {"links": frozenset({"page"})} if field in _TEXTS else {}
+    return {**_OF_ALL, **links, "crisis": crisis}, plain
 
 
 def uses(message: Message, field: str) -> list[Use]:

@@ -28,6 +28,19 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
+class OnCall:
+    """Whom a crisis is told at once: mailboxes, and phones in E.164. Neither is a patient's."""
+
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether somebody is named."""
+        return bool(self.emails or self.phones)
+
+
+@dataclass(frozen=True, slots=True)
 class Clinic:
     """A clinic's profile.
 
@@ -52,3 +65,4 @@ class Clinic:
     hears_replies: bool
     texts: Texts
     instructions: Mapping[str, Mapping[str, str]]
+    on_call: OnCall = OnCall()

@@ -57,7 +57,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
         {_S.ACCEPTED, _S.DELIVERED, _S.UNDELIVERED, _S.SCHEDULED, _S.FAILED, _S.UNKNOWN}
     ),
     _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SCHEDULED}),
-    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FAILED}),
+    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SCHEDULED}),
     _S.DELIVERED: frozenset(),
     _S.UNDELIVERED: frozenset(),
     _S.FAILED: frozenset(),
@@ -96,6 +96,7 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
     STOPPED = "stopped"
     PAUSED = "paused"
+    CRISIS = "crisis"
     SESSION_CANCELLED = "session_cancelled"
     SESSION_MOVED = "session_moved"
     NO_SHOW = "no_show"
@@ -125,6 +126,7 @@ SAID: dict[Reason, str] = {
     Reason.SUPPRESSED: "this address must not be messaged",
     Reason.STOPPED: "the patient stopped these messages",
     Reason.PAUSED: "on hold until staff resume",
+    Reason.CRISIS: "on hold since the patient wrote in a crisis, until staff resume",
     Reason.SESSION_CANCELLED: "the visit was cancelled",
     Reason.SESSION_MOVED: "the visit was moved",
     Reason.NO_SHOW: "the patient did not come",
@@ -139,6 +141,16 @@ SAID: dict[Reason, str] = {
     Reason.NO_ANSWER: "no answer came back; it may have arrived",
 }
 """Each reason as staff read it."""
+
+
+def held_because(weight: Weight, *, paused: bool, education_paused: bool) -> Reason | None:
+    """Why what is planned is held until staff resume it; None where it goes on.
+
+    A pause holds everything. After a crisis education waits, and what is essential goes on.
+    """
+    if paused:
+        return Reason.PAUSED
+    return Reason.CRISIS if education_paused and weight is Weight.EDUCATION else None
 
 
 def may_move(before: Status, after: Status) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from drip.core.delivery import Reason, Status
+from drip.core.delivery import Reason, Status, held_because
 from drip.core.history import Existing
 from drip.core.planner import PlannedDelivery
 from drip.core.schedule import Channel
@@ -17,7 +17,8 @@ class Mailbox:
     """How an enrollment's patient stands for email.
 
     `blocked` is why email cannot be used; None where it can. `zone` is the patient's, `window`
-    the clinic's; `session_at` (UTC), `revision` and `paused` are the enrollment's.
+    the clinic's; `session_at` (UTC), `revision`, `paused` and `education_paused` are the
+    enrollment's.
     """
 
     blocked: Reason | None
@@ -26,6 +27,7 @@ class Mailbox:
     session_at: datetime
     revision: int
     paused: bool
+    education_paused: bool = False
 
 
 def by_email(
@@ -47,14 +49,17 @@ def by_email(
     due_at = _next_minute(failed, mailbox, now)
     if due_at is None or failed.session_at != mailbox.session_at:
         return None
+    held = held_because(
+        failed.weight, paused=mailbox.paused, education_paused=mailbox.education_paused
+    )
     return PlannedDelivery(
         step=failed.step,
         message=message,
         channel=Channel.EMAIL,
         occurrence=failed.occurrence,
         weight=failed.weight,
-        status=Status.HELD if mailbox.paused else Status.SCHEDULED,
-        reason=Reason.PAUSED if mailbox.paused else None,
+        status=Status.SCHEDULED if held is None else Status.HELD,
+        reason=held,
         planned_at=failed.planned_at,
         due_at=due_at,
         until=failed.until,

@@ -1,14 +1,15 @@
 """Signed addresses of a patient's pages: nobody can guess one or change what it is for.
 
-An address says nothing but a number and a signature; what it is for stands in the signature's
-salt, so that a link to a page does not unsubscribe anybody.
+An address says nothing but a few numbers and a signature. What it is for is part of the key that
+signs it, so that a link to a page does not unsubscribe anybody.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
+from typing import Literal, NamedTuple
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode, bytes_to_int, int_to_bytes
 
 from drip.errors import NotFound
@@ -17,13 +18,29 @@ Purpose = Literal["page", "unsubscribe", "preferences"]
 
 _PATHS: dict[Purpose, str] = {"page": "v", "unsubscribe": "u", "preferences": "p"}
 
+_UNSUBSCRIBE_FOR = timedelta(days=400)
+"""People unsubscribe from a mail that they find a year later; the law asks for 30 days."""
+
+_PREFERENCES_FOR = timedelta(days=60)
+"""A link to the preferences shows what a patient chose, so it ends sooner."""
+
+_PAGE_FOR = timedelta(days=30)
+"""Counted from the session, or from the message where that is later."""
+
+_LONGEST = 200
+"""Far more than a link of ours has: what is longer is not even looked at."""
+
 
 class LinkBroken(NotFound):
     """A link that we did not make, or that was changed."""
 
 
 class LinkExpired(NotFound):
-    """A link that was right once."""
+    """A link that was right once: `link` is what it was for."""
+
+    def __init__(self, message: str, link: "Link") -> None:
+        super().__init__(message)
+        self.link = link
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,13 @@ class Link:
     clinic_id: int
     subject_id: int
     expires_at: datetime
+
+
+class EmailLinks(NamedTuple):
+    """The two links that every email to a patient carries."""
+
+    unsubscribe: str
+    preferences: str
 
 
 class Links:
@@ -50,22 +74,43 @@ class Links:
         token = self.token(purpose, clinic_id, subject_id, expires_at)
         return f"{self._public_url}/{_PATHS[purpose]}/{token}"
 
+    def in_email(self, clinic_id: int, patient_id: int, now: datetime) -> EmailLinks:
+        """The links of an email that a patient gets at `now` (aware)."""
+        return EmailLinks(
+            self.url("unsubscribe", clinic_id, patient_id, now + _UNSUBSCRIBE_FOR),
+            self.url("preferences", clinic_id, patient_id, now + _PREFERENCES_FOR),
+        )
+
+    def page(self, clinic_id: int, delivery_id: int, session_at: datetime, now: datetime) -> str:
+        """The link of a message that goes out at `now` (aware) and speaks of a session."""
+        return self.url("page", clinic_id, delivery_id, max(session_at, now) + _PAGE_FOR)
+
     def token(self, purpose: Purpose, clinic_id: int, subject_id: int, expires_at: datetime) -> str:
-        """The last part of the address."""
+        """The last part of the address, about 40 characters. It holds to the minute."""
         numbers = (clinic_id, subject_id, int(expires_at.timestamp()) // 60)
         said = ".".join(base64_encode(int_to_bytes(number)).decode() for number in numbers)
         return self._signers[purpose].sign(said).decode()
 
     def read(self, purpose: Purpose, token: str, now: datetime) -> Link:
-        """What a link is for. Raises LinkBroken, and LinkExpired where `now` (UTC) is too late."""
+        """What a link is for. Raises LinkBroken, or LinkExpired if `now` (aware) is too late."""
+        link = self._signed(purpose, token)
+        if now >= link.expires_at:
+            raise LinkExpired("This link has expired.", link)
+        return link
+
+    def _signed(self, purpose: Purpose, token: str) -> Link:
+        if len(token) > _LONGEST:
+            raise LinkBroken("This link does not work.")
+        signer = self._signers[purpose]
         try:
-            said = self._signers[purpose].unsign(token).decode()
+            said = signer.unsign(token)
+            # Base64 can be written in several ways; ours is the one that we would write.
+            if not compare_digest(signer.sign(said), token.encode()):
+                raise LinkBroken("This link does not work.")
             clinic_id, subject_id, minute = (
-                bytes_to_int(base64_decode(part)) for part in said.split(".")
+                bytes_to_int(base64_decode(part)) for part in said.split(b".")
             )
-        except (BadSignature, ValueError):
+            expires_at = datetime.fromtimestamp(minute * 60, UTC)
+        except (BadData, ValueError, OverflowError, OSError):
             raise LinkBroken("This link does not work.") from None
-        expires_at = datetime.fromtimestamp(minute * 60, UTC)
-        if now >= expires_at:
-            raise LinkExpired("This link has expired.")
         return Link(purpose, clinic_id, subject_id, expires_at)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from drip.core.retry import RetryKind
 from drip.core.schedule import Channel
@@ -24,7 +25,10 @@ class CalendarFile:
 
 @dataclass(frozen=True, slots=True)
 class EmailContent:
-    """An email, ready to be put into MIME parts."""
+    """An email, ready to be put into MIME parts.
+
+    `unsubscribe_url` is where mail programs unsubscribe the patient with one click (RFC 8058).
+    """
 
     subject: str
     html: str
@@ -32,13 +36,15 @@ class EmailContent:
     from_name: str
     reply_to: str
     calendar: CalendarFile | None = None
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One delivery to hand over now: one attempt.
+    """One delivery, or one answer, to hand over now: one attempt.
 
-    `to` is an E.164 number or a mailbox. `give_up_at` (UTC) is the moment after which the
+    `kind` says which of the two `delivery_id` is the id of. `to` is an E.164 number or a
+    mailbox. `give_up_at` (UTC) is the moment after which the
     message must no longer reach the patient: the nearer of `until` and the window's close.
     `sender` is the number that a text comes from; None for the installation's own.
     """
@@ -50,6 +56,7 @@ class Outgoing:
     content: SmsContent | EmailContent
     give_up_at: datetime
     sender: str | None = None
+    kind: Literal["delivery", "answer"] = "delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,8 @@ class Unsettled:
     """An attempt whose outcome is not known, with what is needed to ask the provider.
 
     `body` is the text as it was handed over (SMS), None for email. `started_at` is UTC.
-    `sender` is the number that a text came from; None for the installation's own.
+    `sender` is the number that a text came from; None for the installation's own. `kind` is as
+    for Outgoing.
     """
 
     delivery_id: int
@@ -117,6 +125,7 @@ class Unsettled:
     body: str | None
     started_at: datetime = field(compare=False)
     sender: str | None = None
+    kind: Literal["delivery", "answer"] = "delivery"
 
 
 Settlement = Accepted | Retry | Rejected | NotSent | Unknown

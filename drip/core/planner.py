@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from drip.core.clinic import Crowding
-from drip.core.delivery import Reason, Status
+from drip.core.delivery import Reason, Status, held_because
 from drip.core.history import Existing, History
 from drip.core.placing import Placed, Wanted, place
 from drip.core.schedule import NOTICES, RESCHEDULED, Channel, IfLate, Schedule, Step, Weight
@@ -28,7 +28,8 @@ class Journey:
 
     `zone` is the patient's, `window` and `crowding` the clinic's. `revision` grows whenever
     the enrollment is to be planned anew: at a reschedule or a resume. While `paused`, what is
-    planned is held; after a `no_show` nothing is planned for the time after the session (T9).
+    planned is held; while `education_paused`, after a crisis, the education steps alone are.
+    After a `no_show` nothing is planned for the time after the session (T9).
     """
 
     schedule: Schedule
@@ -39,6 +40,7 @@ class Journey:
     reach: Reach
     revision: int = 1
     paused: bool = False
+    education_paused: bool = False
     no_show: bool = False
 
 
@@ -121,13 +123,16 @@ def plan(
 def rows_of(wanted: Wanted, placed: Placed, journey: Journey) -> list[PlannedDelivery]:
     """The deliveries of one placed step, one a channel."""
     step, channels, timed, occurrence, _ = wanted
-    going = Status.HELD if journey.paused else Status.SCHEDULED
+    held = held_because(
+        step.weight, paused=journey.paused, education_paused=journey.education_paused
+    )
+    going = Status.SCHEDULED if held is None else Status.HELD
     rows = []
     for channel in channels:
         reason = journey.reach[channel] or placed.reason
         status = going if reason is None else Status.SKIPPED
         if status is Status.HELD:
-            reason = Reason.PAUSED
+            reason = held
         rows.append(
             PlannedDelivery(
                 step.name,

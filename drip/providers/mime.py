@@ -21,6 +21,8 @@ CALENDAR_NAME = "visit.ics"
 """What the calendar file is called: it shows on a lock screen, so it says nothing."""
 
 _MAILBOX = re.compile(r"""[^\s<>()\[\]:;,@\\"\x00-\x1f\x7f]+@[^\s<>()\[\]:;,@\\"\x00-\x1f\x7f]+""")
+_LINK = re.compile(r"https?://[!-;=?-~]{1,900}")
+"""A web address in ASCII that fits into a header between < and >."""
 _NOT_IN_HEADERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LINE = 76
 
@@ -50,9 +52,9 @@ def sender_mailbox(address: str) -> str:
     return found
 
 
-def message_id(delivery_id: int, sender: str) -> str:
-    """Return the Message-ID of a delivery: the same at every attempt."""
-    return f"<drip-delivery-{delivery_id}@{sender.rpartition('@')[2]}>"
+def message_id(outgoing: Outgoing, sender: str) -> str:
+    """Return the Message-ID of a delivery or an answer: the same at every attempt."""
+    return f"<drip-{outgoing.kind}-{outgoing.delivery_id}@{sender.rpartition('@')[2]}>"
 
 
 def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
@@ -60,8 +62,8 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
 
     `sender` is a mailbox as `sender_mailbox` returns it; `now` (UTC) becomes the Date. What
     cannot be sent is a value: Rejected with the code `address` (the patient's mailbox is not
-    one), `header` (a line break or another control character in a name, a subject or a reply
-    address) or `content` (not an email, or text that is not Unicode).
+    one), `header` (a line break or another control character in a name, a subject, a reply
+    address or a link) or `content` (not an email, or text that is not Unicode).
     """
     content = outgoing.content
     if not isinstance(content, EmailContent):
@@ -74,14 +76,17 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
         _NOT_IN_HEADERS.search(value) for value in (content.subject, content.from_name)
     ):
         return Rejected("header")
+    link = content.unsubscribe_url
+    if link is not None and not _LINK.fullmatch(link):
+        return Rejected("header")
     headers = (
         _from_header(content.from_name, sender),
         f"To: {to}",
         f"Reply-To: {reply_to}",
         _header("Subject", content.subject),
         f"Date: {_date(now)}",
-        f"Message-ID: {message_id(outgoing.delivery_id, sender)}",
-        f"List-Unsubscribe: <mailto:{quote(reply_to, safe='@')}?subject=unsubscribe>",
+        f"Message-ID: {message_id(outgoing, sender)}",
+        *_unsubscribing(reply_to, link),
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
     )
@@ -90,6 +95,19 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
     except (UnicodeError, ValueError):
         return Rejected("content")
     return ("\r\n".join(headers) + "\r\n" + body).encode("ascii")
+
+
+def _unsubscribing(reply_to: str, link: str | None) -> tuple[str, ...]:
+    """How a mail program unsubscribes the patient: with one POST, where there is a link for it.
+
+    One click is for https alone (RFC 8058, 3.1); who has no such link writes to the clinic.
+    """
+    mailto = f"<mailto:{quote(reply_to, safe='@')}?subject=unsubscribe>"
+    if link is None:
+        return (f"List-Unsubscribe: {mailto}",)
+    both = f"List-Unsubscribe: <{link}>,\r\n {mailto}"
+    one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
+    return (both, one_click) if link.startswith("https://") else (both,)
 
 
 _date = lru_cache(maxsize=16)(format_datetime)

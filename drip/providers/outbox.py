@@ -59,9 +59,10 @@ td:first-child { white-space: nowrap; font-variant-numeric: tabular-nums; }
 class Outbox:
     """Writes one file per delivery: `delivery-ID.txt` for a text, `delivery-ID.eml` for an email.
 
-    An email's `delivery-ID.html` beside it is what a browser shows. A file appears whole or not
-    at all, and handing the same delivery over again overwrites its file. A folder that cannot be
-    written is the answer Retry("disk"). `sender` is the mailbox that emails say they come from.
+    Those of an answer begin with `answer-`. An email's `delivery-ID.html` beside it is what a
+    browser shows. A file appears whole or not at all, and handing the same delivery over again
+    overwrites its file. A folder that cannot be written is the answer Retry("disk"). `sender` is
+    the mailbox that emails say they come from.
     """
 
     name = "outbox"
@@ -122,7 +123,7 @@ class Outbox:
 
     def _find(self, unsettled: Unsettled) -> Settlement:
         suffix = "eml" if unsettled.body is None else "txt"
-        record = _file_name(unsettled.delivery_id, suffix)
+        record = _file_name(unsettled, suffix)
         try:
             found = (self.folder / record).exists()
         except OSError:
@@ -130,8 +131,8 @@ class Outbox:
         return Accepted(record) if found else NotSent()
 
 
-def _file_name(delivery_id: int, suffix: str) -> str:
-    return f"delivery-{delivery_id}.{suffix}"
+def _file_name(message: Outgoing | Unsettled, suffix: str) -> str:
+    return f"{message.kind}-{message.delivery_id}.{suffix}"
 
 
 def _files_of(outgoing: Outgoing, sender: str, now: datetime) -> list[tuple[str, bytes]] | Rejected:
@@ -142,14 +143,14 @@ def _files_of(outgoing: Outgoing, sender: str, now: datetime) -> list[tuple[str,
             if not _NUMBER.fullmatch(outgoing.to):
                 return Rejected("address", address_is_bad=True)
             text = f"To: {outgoing.to}\nDate: {now.isoformat()}\n\n{content.body}\n"
-            return [(_file_name(outgoing.delivery_id, "txt"), text.encode())]
+            return [(_file_name(outgoing, "txt"), text.encode())]
         mail = compose(outgoing, sender, now)
         if isinstance(mail, Rejected):
             return mail
-        page = _file_name(outgoing.delivery_id, "html"), content.html.encode()
+        page = _file_name(outgoing, "html"), content.html.encode()
     except UnicodeError:
         return Rejected("content")
-    return [page, (_file_name(outgoing.delivery_id, "eml"), mail)]
+    return [page, (_file_name(outgoing, "eml"), mail)]
 
 
 def _row(outgoing: Outgoing, names: Sequence[str], now: datetime) -> str:
@@ -159,7 +160,7 @@ def _row(outgoing: Outgoing, names: Sequence[str], now: datetime) -> str:
     words = " ".join(shown.split())
     links = " ".join(f'<a href="{name}">{name.rpartition(".")[2]}</a>' for name in names)
     return (
-        f'<tr id="delivery-{outgoing.delivery_id}"><td>{now:%Y-%m-%d %H:%M:%S}'
+        f'<tr id="{outgoing.kind}-{outgoing.delivery_id}"><td>{now:%Y-%m-%d %H:%M:%S}'
         f"<td><bdi>{escape(outgoing.to)}</bdi><td>{outgoing.channel}"
         f"<td><bdi>{escape(words)}</bdi> {links}\n"
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from drip.core.inbound import ReceiptWord
 from drip.core.outgoing import Answer, Outgoing, Settlement, Unsettled
 
 
@@ -26,4 +27,15 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """End connections."""
+        ...
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A provider that can be asked for a message by the id that it gave it."""
+
+    name: str
+
+    def look_up(self, provider_ids: Sequence[str]) -> list[ReceiptWord | None]:
+        """What it says by now of each, in order; None where it does not say. Never raises."""
         ...

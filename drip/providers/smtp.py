@@ -105,7 +105,7 @@ class Smtp:
         if refusal is not None:
             self._clear()
             return refusal, None
-        return Accepted(message_id(outgoing.delivery_id, self._sender)), None
+        return Accepted(message_id(outgoing, self._sender)), None
 
     def _hand_over(self, outgoing: Outgoing, mail: bytes) -> Retry | Rejected | None:
         """Carry one mail, on a new connection if the kept one has ended.

@@ -11,6 +11,10 @@ from drip.providers.smtp_url import SmtpAddress
 _BAD_ADDRESS = frozenset({550, 551, 553})
 """Said to RCPT, these mean the mailbox, unless an enhanced code 5.7.x says that it is policy."""
 
+_NO_MAILBOX = (b"5.1.1", b"5.1.2", b"5.1.3", b"5.1.6", b"5.1.10")
+"""Enhanced codes (RFC 3463, 7505) that say it plainly: there is no such mailbox, so none of ours go
+there again. Without one the code may be a server's policy of today."""
+
 _LOGIN = frozenset({530, 534, 535, 538})
 """The server wants a login, or another one: a setting is wrong, not the message."""
 
@@ -123,7 +127,8 @@ class Session:
                 if code == 354:
                     return None
             elif code in _BAD_ADDRESS and not text.startswith(b"5.7."):
-                return Rejected(str(code), address_is_bad=True)
+                gone = text.startswith(_NO_MAILBOX)
+                return Rejected(str(code), address_is_bad=True, suppress=gone)
         return _refusal(code)
 
     def _verdict(self) -> Refusal | None:

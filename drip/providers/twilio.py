@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
+from drip.core.inbound import ReceiptWord
 from drip.core.outgoing import (
     Accepted,
     Answer,
@@ -28,7 +29,7 @@ from drip.errors import SettingsError
 from drip.providers.connections import Connections, NoAnswerError, NotSentError
 from drip.providers.twilio_codes import CodeKind, meaning_of
 from drip.providers.twilio_http import API, BlockingHttp, Http, thread_to
-from drip.providers.twilio_settling import settle_all
+from drip.providers.twilio_settling import look_up, settle_all
 
 _LONGEST_VALIDITY = 36_000
 _LOOKS_AT_ONCE = 16
@@ -38,7 +39,8 @@ class Twilio:
     """Hands texts to Twilio, up to `connections` at a time over kept connections.
 
     Give either `sender` (a number in E.164) or `messaging_service_sid`. With `public_url`,
-    receipts come to `{public_url}/webhooks/twilio/status/{delivery_id}`. Each wait ends after
+    receipts come to `{public_url}/webhooks/twilio/status/{delivery_id}`, those of answers to
+    `{public_url}/webhooks/twilio/answer/{answer_id}`. Each wait ends after
     `timeout` seconds. Wrong settings are a SettingsError. May be used from several threads,
     which share the connections, and on both sides of a fork, which do not.
     """
@@ -73,7 +75,7 @@ class Twilio:
         self._messages_url = f"{API}/2010-04-01/Accounts/{account_sid}/Messages.json"
         self._sender = sender
         self._from = {"From": sender} if sender else {"MessagingServiceSid": messaging_service_sid}
-        self._callback = f"{public_url.rstrip('/')}/webhooks/twilio/status/" if public_url else None
+        self._callbacks = f"{public_url.rstrip('/')}/webhooks/twilio" if public_url else None
         self._connections = connections
 
     def send(self, batch: Sequence[Outgoing], now: datetime) -> list[Answer]:
@@ -87,6 +89,12 @@ class Twilio:
         client = Client(*self._login, http_client=BlockingHttp(self._thread))
         with ThreadPoolExecutor(_LOOKS_AT_ONCE, "twilio") as threads:
             return settle_all(client, self._sender, batch, now, threads.map)
+
+    def look_up(self, provider_ids: Sequence[str]) -> list[ReceiptWord | None]:
+        """What Twilio says by now of texts that it accepted; None where it does not say."""
+        client = Client(*self._login, http_client=BlockingHttp(self._thread))
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE, "twilio") as threads:
+            return list(threads.map(lambda sid: look_up(client, sid), provider_ids))
 
     def close(self) -> None:
         """End the connections. Texts under way are Unknown; sending again makes new ones."""
@@ -119,7 +127,7 @@ class Twilio:
             **({"From": outgoing.sender} if outgoing.sender else self._from),
             "Body": content.body,
             "ValidityPeriod": _validity(outgoing.give_up_at, now),
-            "StatusCallback": self._callback and f"{self._callback}{outgoing.delivery_id}",
+            "StatusCallback": self._callback_of(outgoing),
         }
         try:
             response = await client.request_async("POST", self._messages_url, data=form)
@@ -130,6 +138,12 @@ class Twilio:
         except NoAnswerError as error:
             return Unknown(f"Twilio did not answer ({error})")
         return answer_of(response, now)
+
+    def _callback_of(self, outgoing: Outgoing) -> str | None:
+        if self._callbacks is None:
+            return None
+        kind = "answer" if outgoing.kind == "answer" else "status"
+        return f"{self._callbacks}/{kind}/{outgoing.delivery_id}"
 
 
 def answer_of(response: Response, now: datetime) -> Answer:

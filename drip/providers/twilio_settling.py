@@ -16,6 +16,7 @@ from twilio.rest.api.v2010.account.message import (  # type: ignore[import-untyp
     MessageInstance,
 )
 
+from drip.core.inbound import ReceiptWord
 from drip.core.outgoing import Accepted, NotSent, Settlement, Unknown, Unsettled
 from drip.providers.twilio_codes import meaning_of
 from drip.providers.twilio_http import NoAnswerError, NotSentError
@@ -57,6 +58,18 @@ def settle_all(
     for group, settlements in zip(groups, answers, strict=True):
         settled |= {one.attempt_id: answer for one, answer in zip(group, settlements, strict=True)}
     return [settled[unsettled.attempt_id] for unsettled in batch]
+
+
+def look_up(client: Client, sid: str) -> ReceiptWord | None:
+    """What Twilio says by now of the message with this id; None where it does not say."""
+    try:
+        message = client.messages(sid).fetch()
+    except (NotSentError, NoAnswerError, TwilioException, *_UNREADABLE):
+        return None
+    if message.sid != sid or not message.status:
+        return None
+    code = str(message.error_code) if message.error_code else None
+    return ReceiptWord("twilio", sid, str(message.status), code)
 
 
 def _settle_number(

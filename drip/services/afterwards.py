@@ -19,6 +19,7 @@ _FIX_ADDRESS = "fix_address"
 _NO_CALL = frozenset(
     {
         Reason.PAUSED,
+        Reason.CRISIS,
         Reason.SESSION_CANCELLED,
         Reason.SESSION_MOVED,
         Reason.NO_SHOW,

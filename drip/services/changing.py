@@ -96,14 +96,30 @@ def pause(scope: Scope, enrollment_id: int, now: datetime) -> list[Delivery]:
         return [row for row in file.rows if row.id in held and row.weight is Weight.ESSENTIAL]
 
 
+def pause_education(session: Session, scope: Scope, enrollment_id: int, now: datetime) -> None:
+    """Hold the education steps until `resume`, in the caller's transaction: after a crisis.
+
+    What is essential goes on. A cancelled enrollment is left alone. Raises NotFound.
+    """
+    file = open_file(session, scope, enrollment_id)
+    if file.enrollment.status == "cancelled" or file.enrollment.education_paused_at is not None:
+        return
+    file.enrollment.education_paused_at = now
+    waiting = [r.id for r in file.existing if r.waiting and r.weight is Weight.EDUCATION]
+    deliveries.move(session, waiting, Status.HELD, now, Reason.CRISIS)
+    session.flush()
+
+
 def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
-    """Plan a paused enrollment again from now (T9)."""
+    """Plan a paused enrollment, or one whose education is paused, again from now (T9)."""
     now = now.replace(microsecond=0)
     with writing(scope.engine) as session:
         file = open_file(session, scope, enrollment_id)
-        if file.enrollment.status != "paused":
+        enrollment = file.enrollment
+        _refuse(enrollment, "cancelled", "there is nothing to resume")
+        if enrollment.status != "paused" and enrollment.education_paused_at is None:
             raise NotAllowed(f"Enrollment {enrollment_id} is not paused.")
-        file.enrollment.status = "active"
+        enrollment.status, enrollment.education_paused_at = "active", None
         return _plan_anew(session, scope, file, now)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from drip.content.render import Renderer
 from drip.content.values import Facts
 from drip.core.clinic import Clinic
-from drip.core.delivery import TOO_SHORT_NOTICE, Reason, Status
+from drip.core.delivery import TOO_SHORT_NOTICE, Reason, Status, held_because
+from drip.core.links import Links
 from drip.core.outgoing import EmailContent, SmsContent
 from drip.core.policy import Decision, End, Go, Situation, decide
 from drip.core.schedule import CANCELLED, NOTICES, Channel, Weight
@@ -120,8 +121,8 @@ def _lock_addresses(
     }
 
 
-def judge(batch: Batch, renderer: Renderer, now: datetime) -> list[Judged]:
-    """Decide for each row of a batch, and make what may go out.
+def judge(batch: Batch, renderer: Renderer, links: Links | None, now: datetime) -> list[Judged]:
+    """Decide for each row of a batch, and make what may go out, with `links` in the emails.
 
     The steps that matter most come first, so that they get the patient's free slot. A row that
     cannot be understood is ended as broken and does not stop the others.
@@ -130,7 +131,7 @@ def judge(batch: Batch, renderer: Renderer, now: datetime) -> list[Judged]:
     judged = []
     for row in sorted(batch.rows, key=lambda r: (r.priority, r.planned_at, r.id)):
         try:
-            verdict = _judge(batch, row, going, renderer, now)
+            verdict = _judge(batch, row, going, renderer, links, now)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a clinic's words may fail in any way
@@ -147,6 +148,7 @@ def _judge(
     row: Claimed,
     going: dict[StepKey, datetime],
     renderer: Renderer,
+    links: Links | None,
     now: datetime,
 ) -> Ready | Decision:
     clinic = batch.clinics[row.clinic_id]
@@ -158,7 +160,7 @@ def _judge(
     assert row.address is not None, "a patient without the address is not reachable"
     sms = row.channel is Channel.SMS
     # Only an email has room for what was left out.
-    facts = _facts(row, clinic, () if sms else batch.all_of(row.patient_id), now)
+    facts = _facts(row, clinic, () if sms else batch.all_of(row.patient_id), links, now)
     make = renderer.sms if sms else renderer.email
     return Ready(row, clinic, row.address, make(row.message, facts), decision.give_up_at)
 
@@ -208,7 +210,9 @@ def _ended(row: Claimed) -> tuple[Status, Reason] | None:
         return Status.CANCELLED, Reason.SESSION_MOVED
     if row.no_show_at is not None and row.planned_at >= row.session_at:
         return Status.CANCELLED, Reason.NO_SHOW
-    return None
+    education_paused = row.education_paused_at is not None
+    held = held_because(row.weight, paused=False, education_paused=education_paused)
+    return None if held is None else (Status.HELD, held)
 
 
 def _taken(
@@ -245,8 +249,15 @@ def _told_at(batch: Batch, row: Claimed, others: Iterable[Beside]) -> datetime |
     return min((each.went_at for each in counted), default=None)
 
 
-def _facts(row: Claimed, clinic: Clinic, rows: Iterable[Beside], now: datetime) -> Facts:
+def _facts(
+    row: Claimed, clinic: Clinic, rows: Iterable[Beside], links: Links | None, now: datetime
+) -> Facts:
     """What a message may say of this patient and visit, at the moment of sending."""
+    theirs = page = None
+    if links is not None and row.channel is Channel.EMAIL:
+        theirs = links.in_email(row.clinic_id, row.patient_id, now)
+    elif links is not None:
+        page = links.page(row.clinic_id, row.id, row.session_at, now)
     return Facts(
         first_name=first_name(row.name),
         language=row.language,
@@ -259,6 +270,9 @@ def _facts(row: Claimed, clinic: Clinic, rows: Iterable[Beside], now: datetime) 
         skipped=left_out(row.enrollment_id, rows),
         enrollment=str(row.enrollment_id),
         sequence=row.sequence,
+        page_url=page,
+        unsubscribe_url=theirs.unsubscribe if theirs else None,
+        preferences_url=theirs.preferences if theirs else None,
     )
 
 

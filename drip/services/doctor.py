@@ -87,6 +87,7 @@ def examine(settings: Settings, folder: Path, now: datetime) -> Findings:
     yield from _python()
     yield from _zones(now)
     yield from _env_file(folder)
+    yield from _secret_key(settings)
     yield from _database(settings, now)
     yield from _clinic_and_content(settings, folder)
     yield from _outbox(settings, folder)
@@ -139,6 +140,13 @@ def _env_file(folder: Path) -> Findings:
     path = folder / ENV_FILE
     if sys.platform != "win32" and path.is_file() and path.stat().st_mode & 0o077:
         yield _warning(f"Others on this machine can read {ENV_FILE}.", f"Run `chmod 600 {path}`.")
+
+
+def _secret_key(settings: Settings) -> Findings:
+    if settings.secret_key is None:
+        says = "Who said STOP is forgotten when the patient's record is deleted, and no links work."
+        mend = "Set DRIP_SECRET_KEY to 32 random characters or more, and keep it."
+        yield _warning(says, mend)
 
 
 def _database(settings: Settings, now: datetime) -> Findings:

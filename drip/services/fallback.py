@@ -71,5 +71,6 @@ def _mailboxes(
                 session_at=each.session_at,
                 revision=each.revision,
                 paused=each.status == "paused",
+                education_paused=each.education_paused_at is not None,
             )
     return found

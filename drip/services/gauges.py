@@ -11,7 +11,8 @@ from drip.clock import Clock
 from drip.errors import StoreError
 from drip.providers.redis_queues import Broker
 from drip.services import metrics
-from drip.store import figures
+from drip.services.crisis import KIND
+from drip.store import figures, tasks
 from drip.store.engine import reading
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Gauges:
             with reading(self._engine) as session:
                 found = figures.backlog(session, now)
                 open_tasks, _ = figures.open_tasks(session)
+                crises = tasks.count_open(session, KIND)
         except StoreError as error:
             log.warning("metrics.without_database", what=str(error))
             found = None
@@ -72,6 +74,7 @@ class Gauges:
             _age(found.oldest_unknown, now),
         )
         yield _one("drip_tasks_open", "Tasks that wait for staff.", open_tasks)
+        yield _one("drip_crisis_cases_open", "Cases of crisis that are open.", crises)
 
     def _of_redis(self, now: datetime) -> Iterator["Metric"]:
         last_tick = metrics.last_tick()

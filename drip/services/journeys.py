@@ -98,6 +98,7 @@ def journey_of(
         reach=reach,
         revision=enrollment.revision,
         paused=enrollment.status == "paused",
+        education_paused=enrollment.education_paused_at is not None,
         no_show=enrollment.no_show_at is not None,
     )
 

@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import Session
+
 from drip.core.delivery import HANDED_OVER, SAID, Reason
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput, NotFound
+from drip.services.conversation import Conversation, by_urgency, conversation_with
 from drip.services.journeys import addresses_of, reach_of, zone_of
 from drip.services.scope import Scope
-from drip.store import attempts, deliveries, enrollments, patients, tasks
+from drip.store import attempts, conversations, deliveries, enrollments, patients, tasks
 from drip.store.engine import reading
 from drip.store.enrollments import Listed
 from drip.store.schema import (
@@ -20,6 +23,7 @@ from drip.store.schema import (
     Enrollment,
     EnrollmentStatus,
     Patient,
+    Receipt,
     Task,
 )
 
@@ -41,10 +45,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A delivery with its attempts, first to last."""
+    """A delivery with its attempts and the providers' later words, first to last."""
 
     delivery: Delivery
     attempts: tuple[Attempt, ...]
+    receipts: tuple[Receipt, ...] = ()
 
     @property
     def at(self) -> datetime:
@@ -63,7 +68,8 @@ class Dossier:
     """One enrollment with all that belongs to it; deliveries in order of time.
 
     `zone` is the patient's clock. `reach` says for every channel why it cannot be used, None
-    where it can; `consents` has the latest word on each channel.
+    where it can; `consents` has the latest word on each channel. `conversation` is with whoever
+    has the patient's phone or mailbox: who shares a phone is shown the same one.
     """
 
     enrollment: Enrollment
@@ -72,6 +78,7 @@ class Dossier:
     reach: dict[Channel, Reason | None]
     consents: dict[Channel, Consent]
     deliveries: tuple[Sent, ...]
+    conversation: Conversation
     tasks: tuple[Task, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -80,6 +87,7 @@ class Dossier:
             "enrollment": self._enrollment_json(),
             "patient": self._patient_json(),
             "deliveries": [_delivery_json(each, self.zone) for each in self.deliveries],
+            **self.conversation.as_json(self.zone),
             "tasks": [_task_json(task, self.zone) for task in self.tasks],
         }
 
@@ -103,6 +111,7 @@ class Dossier:
                     "ride_arranged_at",
                     "no_show_at",
                     "cancelled_at",
+                    "education_paused_at",
                 )
             },
         }
@@ -183,12 +192,16 @@ def show_enrollment(scope: Scope, enrollment_id: int) -> Dossier:
         assert patient is not None
         rows = deliveries.of_enrollment(session, enrollment_id)
         tries = attempts.of_deliveries(session, [row.id for row in rows])
+        receipts = conversations.receipts_of(session, [row.id for row in rows])
         ledger = patients.consents_of(session, [patient.id])
         stopped = patients.suppressed(session, scope.clinic_id, addresses_of([patient]))
-        to_do = tasks.open_of(session, enrollment_id)
+        conversation = conversation_with(session, patient)
+        to_do = _to_do(session, enrollment_id, conversation)
     consents = {channel: entry for (_, channel), entry in ledger.items()}
     given = {channel: entry.given for channel, entry in consents.items()}
-    sent = [Sent(row, tuple(tries.get(row.id, ()))) for row in rows]
+    sent = [
+        Sent(row, tuple(tries.get(row.id, ())), tuple(receipts.get(row.id, ()))) for row in rows
+    ]
     return Dossier(
         enrollment=enrollment,
         patient=patient,
@@ -196,8 +209,20 @@ def show_enrollment(scope: Scope, enrollment_id: int) -> Dossier:
         reach=reach_of(patient, given, stopped),
         consents=consents,
         deliveries=tuple(sorted(sent, key=lambda each: (each.at, each.delivery.id))),
+        conversation=conversation,
         tasks=tuple(to_do),
     )
+
+
+def _to_do(session: Session, enrollment_id: int, conversation: Conversation) -> list[Task]:
+    """The open tasks of an enrollment, and those that the replies shown with it belong to."""
+    found = {task.id: task for task in tasks.open_of(session, enrollment_id)}
+    of_replies = {reply.task_id for reply in conversation.replies if reply.task_id is not None}
+    for task_id in of_replies.difference(found):
+        task = tasks.get(session, task_id)
+        if task is not None and task.status == "open":
+            found[task_id] = task
+    return sorted(found.values(), key=by_urgency)
 
 
 def _listed_json(listed: Listed) -> dict[str, Any]:
@@ -233,6 +258,7 @@ def _delivery_json(sent: Sent, zone: ZoneInfo) -> dict[str, Any]:
         "provider": row.provider,
         "provider_id": row.provider_id,
         "attempts": [_attempt_json(attempt, zone) for attempt in sent.attempts],
+        "receipts": [_receipt_json(receipt, zone) for receipt in sent.receipts],
     }
 
 
@@ -246,6 +272,15 @@ def _attempt_json(attempt: Attempt, zone: ZoneInfo) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "code": attempt.code,
         "provider_id": attempt.provider_id,
+    }
+
+
+def _receipt_json(receipt: Receipt, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "status": receipt.status,
+        "code": receipt.code,
+        "received_at": _local(receipt.received_at, zone),
+        "provider_id": receipt.provider_id,
     }
 
 
@@ -267,6 +302,8 @@ def _task_json(task: Task, zone: ZoneInfo) -> dict[str, Any]:
         "urgent": task.urgent,
         "says": task.says,
         "opened_at": _local(task.opened_at, zone),
+        "acked_at": _local(task.acked_at, zone),
+        "acked_by": task.acked_by,
     }
 
 

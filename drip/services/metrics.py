@@ -64,14 +64,36 @@ class _Meters:
             registry=registry,
             buckets=_SECONDS_LATE,
         )
+        said = Counter(
+            "drip_answers_ended_total",
+            "Hand-overs of an answer that have ended, and receipts of one, by what it was for.",
+            ("kind", "outcome"),
+            registry=registry,
+        )
+        receipts = Counter(
+            "drip_receipts_total",
+            "Receipts of deliveries, by the provider's word and code; doubled ones count too.",
+            ("provider", "status", "code"),
+            registry=registry,
+        )
+        webhooks = Counter(
+            "drip_webhooks_total",
+            "Requests of providers, by what they were for and what became of them.",
+            ("kind", "outcome"),
+            registry=registry,
+        )
         self.claimed: Callable[[Channel], Counter] = cache(claimed.labels)
         self.ended: Callable[[Channel, str, str], Counter] = cache(ended.labels)
         self.messages: Callable[[str], Counter] = cache(messages.labels)
         self.hand_over: Callable[[str], Histogram] = cache(hand_over.labels)
         self.late: Callable[[Channel], Histogram] = cache(late.labels)
+        self.said: Callable[[str, str], Counter] = cache(said.labels)
+        self.receipts: Callable[[str, str, str], Counter] = cache(receipts.labels)
+        self.webhooks: Callable[[str, str], Counter] = cache(webhooks.labels)
 
 
 _meters: _Meters | None = None
+_shown: "CollectorRegistry | None" = None
 _last_tick: datetime | None = None
 _tell: Callable[[datetime], None] | None = None
 _told: datetime | None = None
@@ -87,6 +109,24 @@ def answered(channel: Channel, provider: str, outcome: str, count: int = 1) -> N
     """Count answers of a provider; `outcome` is that of the attempt, as in "accepted"."""
     if _meters is not None:
         _meters.ended(channel, provider, outcome).inc(count)
+
+
+def said(kind: str, outcome: str) -> None:
+    """Count what became of an answer; `kind` as in "help", `outcome` as in "accepted"."""
+    if _meters is not None:
+        _meters.said(kind, outcome).inc()
+
+
+def receipt(provider: str, status: str, code: str) -> None:
+    """Count a receipt; `code` is "" without one, and "unknown" for one that no table has."""
+    if _meters is not None:
+        _meters.receipts(provider, status, code).inc()
+
+
+def webhook(kind: str, outcome: str) -> None:
+    """Count a provider's request; `kind` as in "twilio_status", `outcome` as in "forged"."""
+    if _meters is not None:
+        _meters.webhooks(kind, outcome).inc()
 
 
 def handed_over(provider: str, seconds: float, count: int) -> None:
@@ -129,9 +169,9 @@ def turn_on() -> "CollectorRegistry":
     """
     from prometheus_client import CollectorRegistry, disable_created_metrics
 
-    global _meters
+    global _meters, _shown
     disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each
-    shown = CollectorRegistry()
+    shown = _shown = CollectorRegistry()
     if MULTIPROCESS not in os.environ:
         _meters = _Meters(shown)
         return shown
@@ -142,7 +182,14 @@ def turn_on() -> "CollectorRegistry":
     return shown
 
 
+def page() -> bytes:
+    """What there is to show, as Prometheus reads it; counts from now on if it did not before."""
+    from prometheus_client import generate_latest
+
+    return generate_latest(turn_on() if _shown is None else _shown)
+
+
 def turn_off() -> None:
     """Count no more."""
-    global _meters, _tell, _told, _last_tick
-    _meters = _tell = _told = _last_tick = None
+    global _meters, _shown, _tell, _told, _last_tick
+    _meters = _shown = _tell = _told = _last_tick = None

@@ -23,6 +23,7 @@ from drip.content.sources import ContentDir
 from drip.core.breaker import Breaker
 from drip.core.clinic import Clinic
 from drip.core.delivery import Reason
+from drip.core.links import Links
 from drip.core.outgoing import EmailContent, Outgoing, Rejected, SmsContent
 from drip.core.pace import LocalPace, Pace
 from drip.core.policy import End, Postpone
@@ -80,6 +81,7 @@ class Sender:
 
     `tick` takes up to `batch` deliveries through all stages. Of a larger claim `at_once` are
     decided and handed over together, and `lanes` such portions are on their way at a time.
+    Emails carry `links`, where there are any.
     """
 
     engine: Engine
@@ -89,6 +91,7 @@ class Sender:
     batch: int = 50
     at_once: int = 200
     lanes: int = 2
+    links: Links | None = None
     jitter: random.Random = field(default_factory=random.Random)
     renderer: Renderer = field(init=False)
     answers: list[Answered] = field(default_factory=list, init=False)
@@ -188,7 +191,7 @@ class Sender:
         """
         with writing(self.engine) as session:
             batch = Batch(session, claim.ids, claim.token, now, self.remembered)
-            judged = judge(batch, self.renderer, now)
+            judged = judge(batch, self.renderer, self.links, now)
             return self._commit(session, judged, claim.token, now)
 
     def hand_over(

@@ -33,6 +33,8 @@ class ToDo:
             "says": task.says,
             "status": task.status,
             "opened_at": task.opened_at.astimezone(zone),
+            "acked_at": None if task.acked_at is None else task.acked_at.astimezone(zone),
+            "acked_by": task.acked_by,
             "done_at": None if task.done_at is None else task.done_at.astimezone(zone),
             "done_by": task.done_by,
             "note": task.note,
@@ -67,6 +69,34 @@ def finish_task(scope: Scope, task_id: int, by: str, note: str | None, now: date
         if not tasks.finish(session, task_id, by, note, now):
             who = f" by {found.done_by}" if found.done_by else ""
             raise NotAllowed(f"Task {task_id} was done already{who}: `drip tasks show {task_id}`.")
+    return show_task(scope, task_id)
+
+
+def ack_task(scope: Scope, task_id: int, by: str, now: datetime) -> ToDo:
+    """Note that `by` has taken a task on: a crisis is not raised again, and stays open.
+
+    Raises NotFound, and NotAllowed if it was done or taken already.
+    """
+    found = show_task(scope, task_id).task
+    with writing(scope.engine) as session:
+        taken = tasks.ack(session, task_id, by, now)
+    if not taken and found.status == "done":
+        raise NotAllowed(f"Task {task_id} was done already: `drip tasks show {task_id}`.")
+    if not taken:
+        who = f" by {found.acked_by}" if found.acked_by else ""
+        raise NotAllowed(f"Task {task_id} was taken already{who}: `drip tasks show {task_id}`.")
+    return show_task(scope, task_id)
+
+
+def note_task(scope: Scope, task_id: int, by: str, note: str, now: datetime) -> ToDo:
+    """Add a line to a task, open or done: when (on the clinic's clock), who and what.
+
+    Raises NotFound.
+    """
+    show_task(scope, task_id)
+    at = now.astimezone(scope.clinic.zone)
+    with writing(scope.engine) as session:
+        tasks.add_note(session, task_id, f"{at:%Y-%m-%d %H:%M} {by}: {note}")
     return show_task(scope, task_id)
 
 

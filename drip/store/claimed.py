@@ -53,6 +53,7 @@ class Claimed(NamedTuple):
     enrollment_status: EnrollmentStatus
     booked_for: datetime
     no_show_at: datetime | None
+    education_paused_at: datetime | None
     schedule: str
     schedule_version: int
     route: str | None

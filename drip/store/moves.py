@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, ColumnElement, Table, Update, literal_column, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Table,
+    Text,
+    Update,
+    literal_column,
+    type_coerce,
+    update,
+)
 
 from drip.core.delivery import Status, sources_of
 from drip.store.schema import Delivery
@@ -48,7 +57,9 @@ def moving(
         raise ValueError(f"a delivery cannot go from {', '.join(sorted(impossible))} to {after}")
     if after not in _LEASED:
         values |= {"lease_token": None, "lease_until": None}
-    standing = DELIVERIES.c.status.concat("").in_(sorted(sources)) if by_id else None
+    standing = (
+        type_coerce(DELIVERIES.c.status, Text()).concat("").in_(sorted(sources)) if by_id else None
+    )
     return (
         update(DELIVERIES)
         .where(stands(*sorted(sources)) if standing is None else standing)

@@ -55,23 +55,38 @@ class _Standing(NamedTuple):
     attempts: int
 
 
-def record(session: Session, results: Sequence[Result], now: datetime) -> set[int]:
+def record(
+    session: Session, results: Sequence[Result], now: datetime, *, by_receipt: bool = False
+) -> set[int]:
     """Write down what became of attempts; gives the ids of the deliveries that moved.
 
     No lease is asked for: an answer is kept even if it comes late. The others had gone further
     already. What an earlier attempt than the last comes to changes nothing, unless it was
-    taken: the last one may be on its way.
+    taken: the last one may be on its way. What was accepted is tried again only where a receipt
+    says that it came to nothing (`by_receipt`): an answer that comes late is about less.
     """
     stood = _lock(session, [result.delivery_id for result in results])
     moved = set()
     status = attrgetter("status")
     for after, some in groupby(sorted(results, key=status), key=status):
         before = sources_of(after) & HANDED_OVER
+        if after is Status.SCHEDULED and not by_receipt:
+            before -= {Status.ACCEPTED}
         batch = [each for each in some if _counts(each, stood.get(each.delivery_id), before)]
         if batch:
             _move(session, after, before, batch, now)
             moved |= {result.delivery_id for result in batch}
     return moved
+
+
+def move(session: Session, results: Sequence[Result], now: datetime) -> None:
+    """Write down where deliveries go that the caller has locked, and knows that they may go there.
+
+    One result for each. This takes a statement less than `record`.
+    """
+    status = attrgetter("status")
+    for after, some in groupby(sorted(results, key=status), key=status):
+        _move(session, after, sources_of(after) & HANDED_OVER, list(some), now)
 
 
 def _counts(result: Result, stood: _Standing | None, before: frozenset[Status]) -> bool:

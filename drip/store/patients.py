@@ -1,6 +1,6 @@
 """Patients, their consents, and the addresses that may or may not be messaged."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import TypeEngine
 
 from drip.core.schedule import Channel
+from drip.store import suppressions
 from drip.store.given import dialect_of, given, listed
 from drip.store.inserting import insert_all, insert_or, insert_with_ids
-from drip.store.schema import Address, Consent, Patient
+from drip.store.schema import Address, Consent, Patient, Suppression
 from drip.store.types import among, among_those
 
 Pair = tuple[Channel, str]
@@ -23,6 +24,7 @@ _ADDRESS: dict[str, TypeEngine[Any]] = {
     "clinic_id": BigInteger(),
     "channel": Text(),
     "address": Text(),
+    "digest": Text(),
 }
 
 
@@ -61,6 +63,12 @@ def by_email(session: Session, clinic_id: int, email: str) -> list[Patient]:
     return list(session.scalars(query.order_by(Patient.id)))
 
 
+def by_address(session: Session, clinic_id: int, channel: Channel, address: str) -> list[Patient]:
+    """Who has this number or mailbox, oldest first."""
+    find = by_phone if channel is Channel.SMS else by_email
+    return find(session, clinic_id, address)
+
+
 # --- Consents -----------------------------------------------------------------------------------
 
 
@@ -93,17 +101,35 @@ def ledger_of(session: Session, patient_id: int) -> list[Consent]:
 
 
 def ensure_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> None:
-    """Have a row for each of these addresses."""
+    """Have a row for each of these addresses, suppressed where its hash is remembered."""
     rows = [
-        {"clinic_id": clinic_id, "channel": channel, "address": address}
+        {
+            "clinic_id": clinic_id,
+            "channel": channel,
+            "address": address,
+            "digest": suppressions.digest_of(channel, address),
+        }
         for channel, address in sorted(set(pairs))
     ]
     if rows:
         each = given(dialect_of(session), _ADDRESS)
-        # SQLite needs a WHERE to tell what ON CONFLICT belongs to.
-        some = select(*(each.c[name] for name in _ADDRESS)).where(each.c.address.is_not(None))
-        statement = insert_or(session, Address).from_select(list(_ADDRESS), some)
+        known = and_(
+            Suppression.clinic_id == each.c.clinic_id,
+            Suppression.channel == each.c.channel,
+            Suppression.digest == each.c.digest,
+        )
+        some = (
+            select(*(each.c[name] for name in _NAMES), Suppression.at, Suppression.because)
+            .select_from(each.outerjoin(Suppression, known))
+            # SQLite needs a WHERE to tell what ON CONFLICT belongs to.
+            .where(each.c.address.is_not(None))
+        )
+        columns = [*_NAMES, "suppressed_at", "suppressed_because"]
+        statement = insert_or(session, Address).from_select(columns, some)
         session.execute(statement.on_conflict_do_nothing(), listed(_ADDRESS, rows))
+
+
+_NAMES = ("clinic_id", "channel", "address")
 
 
 def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[Pair, str]:
@@ -125,22 +151,59 @@ def lock_addresses(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> d
 
 
 def suppress(
-    session: Session, clinic_id: int, channel: Channel, address: str, because: str, now: datetime
+    session: Session,
+    clinic_id: int,
+    channel: Channel,
+    address: str,
+    because: str,
+    now: datetime,
+    replaces: Collection[str] = (),
 ) -> bool:
-    """Never message this address again. False if that was so already; the first reason stays.
+    """Never message this address again. False if that was so already.
 
-    Waits for who is about to hand something over to it, and locks it until the end.
+    The first reason stays, unless it is one of those that this one `replaces`. The address is
+    remembered by its hash as well: see `suppressions`. Waits for who is about to hand something
+    over to it, and locks it until the end.
     """
-    if lock_addresses(session, clinic_id, [(channel, address)]):
-        return False
+    before = lock_addresses(session, clinic_id, [(channel, address)]).get((channel, address))
+    if before is None or before in replaces:
+        _mark(session, clinic_id, channel, address, because, now)
+        suppressions.remember(session, clinic_id, channel, address, because, now)
+    else:
+        suppressions.remember(session, clinic_id, channel, address, before, now)
+    return before is None
+
+
+def lift(session: Session, clinic_id: int, channel: Channel, address: str) -> datetime | None:
+    """Let an address, which the caller has locked, be messaged again.
+
+    Gives since when (UTC) it was suppressed, None if it was not.
+    """
+    since = session.scalar(
+        select(Address.suppressed_at).where(
+            Address.clinic_id == clinic_id, Address.channel == channel, Address.address == address
+        )
+    )
+    _mark(session, clinic_id, channel, address, None, None)
+    suppressions.forget(session, clinic_id, channel, address)
+    return since
+
+
+def _mark(
+    session: Session,
+    clinic_id: int,
+    channel: Channel,
+    address: str,
+    because: str | None,
+    at: datetime | None,
+) -> None:
     session.execute(
         update(Address)
         .where(
             Address.clinic_id == clinic_id, Address.channel == channel, Address.address == address
         )
-        .values(suppressed_at=now, suppressed_because=because)
+        .values(suppressed_at=at, suppressed_because=because)
     )
-    return True
 
 
 def suppressed(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[Pair, str]:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Enum,
     ForeignKey,
     Index,
     Integer,
@@ -21,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from drip.core.delivery import Reason, Status
 from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel, Weight
-from drip.store.types import UtcDateTime
+from drip.store.types import UtcDateTime, Words
 
 EnrollmentStatus = Literal["active", "paused", "cancelled", "finished"]
 Wording = Literal["discreet", "plain"]
@@ -37,15 +36,6 @@ AnswerStatus = Literal[
     "withheld",
 ]
 Outcome = Literal["accepted", "retry", "rejected", "unknown", "not_sent"]
-
-
-def _words(kind: Any) -> Enum:
-    """A column of plain strings: the values of a StrEnum or a Literal."""
-    if hasattr(kind, "__members__"):
-        return Enum(
-            kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e]
-        )
-    return Enum(*kind.__args__, native_enum=False, length=32, validate_strings=True)
 
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -68,16 +58,16 @@ class Row(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False, repr=False
         int: Integer(),
         datetime: UtcDateTime(),
         dict[str, Any]: JSON(),
-        Status: _words(Status),
-        Reason: _words(Reason),
-        Channel: _words(Channel),
-        Weight: _words(Weight),
-        EnrollmentStatus: _words(EnrollmentStatus),
-        Wording: _words(Wording),
-        TaskStatus: _words(TaskStatus),
-        Outcome: _words(Outcome),
-        AnswerStatus: _words(AnswerStatus),
-        ReplyClass: _words(ReplyClass),
+        Status: Words(Status),
+        Reason: Words(Reason),
+        Channel: Words(Channel),
+        Weight: Words(Weight),
+        EnrollmentStatus: Words(EnrollmentStatus),
+        Wording: Words(Wording),
+        TaskStatus: Words(TaskStatus),
+        Outcome: Words(Outcome),
+        AnswerStatus: Words(AnswerStatus),
+        ReplyClass: Words(ReplyClass),
     }
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True, init=False, sort_order=-1)

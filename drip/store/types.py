@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Select,
+    String,
     Text,
     bindparam,
 )
@@ -69,6 +70,33 @@ def to_text(value: datetime | None) -> str | None:
 
 def _from_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
+
+
+class Words(TypeDecorator[Any]):
+    """A word of a few: the values of a StrEnum or a Literal, kept as plain strings.
+
+    Another word is a KeyError, on the way in and on the way out.
+    """
+
+    impl = String(32)
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind  # what SQLAlchemy knows the type by
+        members = list(kind) if hasattr(kind, "__members__") else kind.__args__
+        self._kept: dict[Any, str | None] = {None: None}
+        self._kept |= {member: str(member) for member in members}
+        self._meant: dict[str | None, Any] = {None: None}
+        self._meant |= {str(member): member for member in members}
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
+        """From Python to the database."""
+        return self._kept.__getitem__
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:
+        """From the database to Python."""
+        return self._meant.__getitem__
 
 
 class _Many(TypeDecorator[list[Any]]):

@@ -3,19 +3,22 @@
 from fastapi import APIRouter, Response, status
 
 from drip.errors import StoreError
+from drip.services import metrics
 from drip.store.migrate import is_current
 from drip.web.desk import Desk
+
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-def alive() -> dict[str, str]:
+async def alive() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "It cannot work."}})
 def ready(desk: Desk, response: Response) -> dict[str, str]:
     """The database answers and is of this version; 503 where it is not."""
     try:
@@ -26,3 +29,9 @@ def ready(desk: Desk, response: Response) -> dict[str, str]:
         return {"status": "ok"}
     response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return {"status": "the database is away or of another version"}
+
+
+@router.get("/metrics", include_in_schema=False)
+def counted() -> Response:
+    """What this process counted, for Prometheus; nothing of patients, and no names."""
+    return Response(metrics.page(), media_type=_METRICS)

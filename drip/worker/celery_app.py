@@ -36,9 +36,9 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
-def _every(seconds: float, task: str) -> dict[str, Any]:
+def _every(seconds: float, task: str, expires: float = 5) -> dict[str, Any]:
     # A tick that has waited longer than until the next one is of no use any more.
-    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5)}}
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, expires)}}
 
 
 _CONFIG: dict[str, Any] = {
@@ -51,13 +51,20 @@ _CONFIG: dict[str, Any] = {
         "drip.expire": {"queue": MAINTENANCE},
         "drip.digest": {"queue": MAINTENANCE},
         "drip.settle": {"queue": RECEIPTS},
+        "drip.poll": {"queue": RECEIPTS},
+        "drip.answer": {"queue": Channel.SMS.value},
+        "drip.alarm": {"queue": MAINTENANCE},
     },
     "beat_schedule": {
         "tick": _every(TICK, "drip.tick"),
         "rescue": _every(10, "drip.rescue"),
         "settle": _every(30, "drip.settle"),
+        "poll": _every(300, "drip.poll"),
         "expire": _every(30, "drip.expire"),
         "digest": _every(300, "drip.digest"),
+        # It may stand behind batches of texts, and must not die there.
+        "answer": _every(2, "drip.answer", expires=300),
+        "alarm": _every(30, "drip.alarm"),
     },
     # A worker that dies gives its batch to another one, which finds the rows taken or free.
     "task_acks_late": True,

@@ -10,8 +10,11 @@ from drip.clock import Clock
 from drip.core.schedule import Channel
 from drip.errors import StoreError
 from drip.services import metrics
+from drip.services.answering import send_waiting
+from drip.services.crisis import raise_again
 from drip.services.digest import send_digests
 from drip.services.housekeeping import keep_house
+from drip.services.polling import poll
 from drip.services.sending import Sender
 from drip.store import claiming
 from drip.store.engine import reading
@@ -40,10 +43,14 @@ def run(
     while not stop.is_set():
         now = clock()
         try:
+            send_waiting(sender.engine, sender.providers, now)
             claimed = sender.tick(now)
             metrics.ticked(now)
             if house_due is None or now >= house_due:
+                raise_again(sender.engine, now)
                 keep_house(sender.engine, sender.providers, now)
+                if (sms := sender.providers.get(Channel.SMS)) is not None:
+                    poll(sender.engine, sms, now)
                 if (email := sender.providers.get(Channel.EMAIL)) is not None:
                     send_digests(sender.engine, email, now)
                 house_due = now + _HOUSE_EVERY

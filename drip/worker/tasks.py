@@ -6,7 +6,9 @@ from celery import shared_task
 
 from drip.app import App
 from drip.core.schedule import Channel
-from drip.services import housekeeping, metrics
+from drip.services import housekeeping, metrics, polling
+from drip.services.answering import send_waiting
+from drip.services.crisis import raise_again
 from drip.services.digest import send_digests
 from drip.services.sending import Claim, Sender
 from drip.services.settling import settle_all
@@ -58,6 +60,13 @@ def settle() -> None:
     settle_all(sender.engine, sender.providers, _app().clock())
 
 
+@shared_task(name="drip.poll")
+def poll() -> None:
+    """Ask for receipts of texts that did not come."""
+    sender = _sender()
+    polling.poll(sender.engine, sender.providers[Channel.SMS], _app().clock())
+
+
 @shared_task(name="drip.expire")
 def expire() -> None:
     """End what is too late."""
@@ -69,6 +78,20 @@ def digest() -> None:
     """Tell each clinic in the morning what its day brings."""
     sender = _sender()
     send_digests(sender.engine, sender.providers[Channel.EMAIL], _app().clock())
+
+
+@shared_task(name="drip.answer")
+def answer() -> None:
+    """Say what waits to be said to those who wrote, and to staff."""
+    app, sender = _app(), _sender()
+    while send_waiting(sender.engine, sender.providers, app.clock()):
+        pass
+
+
+@shared_task(name="drip.alarm")
+def alarm() -> None:
+    """Alert staff again of what nobody has taken on."""
+    raise_again(_sender().engine, _app().clock())
 
 
 def _hand_on(channel: Channel, claim: Claim) -> None:

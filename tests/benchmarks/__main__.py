@@ -17,6 +17,7 @@ from tests.benchmarks import (
     latency,
     planning,
     preview,
+    receiving,
     results,
     texts,
 )
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "claiming": claiming.measure,
     "enrolling": enrolling.measure,
     "classifying": classifying.measure,
+    "receiving": receiving.measure,
 }
 
 

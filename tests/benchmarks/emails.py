@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from drip.clock import system_clock
 from drip.config import Settings
 from drip.content.sources import content_dir
+from drip.core.links import Links
 from drip.core.outgoing import (
     Accepted,
     Answer,
@@ -39,6 +40,7 @@ EMAILS = int(os.environ.get("DRIP_TEST_EMAILS", "20000"))
 MODELS = 500
 """Emails that go out before, to warm up, and of which the bare loop has its words."""
 FROM = "care@example.com"
+LINKS = Links("https://drip.example.com", "a secret for the benchmark, long enough")
 CLAIMED_AT_ONCE = 1000
 
 
@@ -76,12 +78,12 @@ def measure() -> list[Figure]:
         kept, smtp = Kept(), Smtp(at.url, FROM)
         make_due(connection, Channel.EMAIL, 1, MODELS, system_clock())
         with (on.folder / "warm-up.log").open("w") as log, redirect_stderr(log):
-            send_all(Sender(engine, content_dir(), {Channel.EMAIL: kept}))
+            send_all(Sender(engine, content_dir(), {Channel.EMAIL: kept}, links=LINKS))
         bare = EMAILS / timed(lambda: send_barely(at, kept.outgoing))
         assert at.ask("reset")["count"] == 0
         make_due(connection, Channel.EMAIL, *ids, system_clock())
         connection.execute("VACUUM ANALYZE")
-        sender = Sender(engine, content_dir(), {Channel.EMAIL: smtp})
+        sender = Sender(engine, content_dir(), {Channel.EMAIL: smtp}, links=LINKS)
         with (on.folder / "emails.log").open("w") as log, redirect_stderr(log):
             ours = EMAILS / timed(lambda: send_all(sender))
         assert at.ask("count") == {"count": EMAILS, "distinct": EMAILS}
@@ -119,7 +121,9 @@ def build(content: EmailContent, to: str, n: int, now: datetime) -> EmailMessage
     mail["Subject"] = content.subject
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<bare-{n}@example.com>"
-    mail["List-Unsubscribe"] = f"<mailto:{content.reply_to}?subject=unsubscribe>"
+    mailto = f"<mailto:{content.reply_to}?subject=unsubscribe>"
+    mail["List-Unsubscribe"] = f"<{content.unsubscribe_url}>, {mailto}"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(content.text)
     mail.add_alternative(content.html, subtype="html")

@@ -2,7 +2,11 @@
 
 from datetime import timedelta
 
+from drip.core.replies import ReplyClass
+from drip.core.schedule import Channel
 from tests.cli.conftest import Drip
+from tests.cli.terminal import at_terminal
+from tests.cli.thread import add_answer, add_receipt, add_reply, add_task
 from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER, Behaviour, TwilioServer
 
 
@@ -172,6 +176,100 @@ def test_json_gives_moments_with_offset_on_the_patients_clock(drip: Drip) -> Non
     assert shown["enrollment"]["ref"] == "A1"
     assert shown["patient"]["timezone"] == "America/Los_Angeles"
     assert all(each["due_at"].endswith("-08:00") for each in shown["deliveries"])
+
+
+def with_a_conversation(drip: Drip) -> None:
+    """Two patients with one phone, and words to and fro after the welcome."""
+    drip.enroll()
+    drip.enroll("email=ben@example.com", name="Ben Ode", ref="B2", days=12)
+    drip.send_for(timedelta(hours=2))
+    task = add_task(drip, "Read a reply and answer")
+    reply = add_reply(drip, "can I eat\nbefore?", task_id=task, media=1)
+    add_answer(drip, "A person will read this.", "received", reply_id=reply, task_id=task)
+    drip.now += timedelta(minutes=20)
+    add_answer(drip, "Yes.", "staff", by_whom="Sam", status="undelivered", code="30006")
+    drip.now += timedelta(minutes=1)
+    add_reply(drip, "RIDE", ReplyClass.RIDE)
+
+
+def test_the_conversation_stands_in_order_between_the_deliveries(drip: Drip) -> None:
+    with_a_conversation(drip)
+    lines = drip("show", 1).out.splitlines()
+    start = lines.index("Deliveries and replies, on the patient's clock (America/New_York):")
+    said = lines.index(
+        "  2026-12-01 12:00  reply: for a person to read, 1 picture, not fetched, task 1"
+    )
+    assert lines[said : said + 9] == [
+        lines[said],
+        '                    "can I eat before?"',
+        "  2026-12-01 12:00  answer by drip (received), sms: accepted",
+        '                    "A person will read this."',
+        "  2026-12-01 12:20  answer by Sam, sms: undelivered 30006",
+        '                    "Yes."',
+        "  2026-12-01 12:21  reply: has a ride home",
+        '                    "RIDE"',
+        "  2026-12-02 10:00  what-is-ketamine    email  scheduled",
+    ]
+    times = [line[2:18] for line in lines[start:] if line[2:5] == "202"]
+    assert times == sorted(times)
+
+
+def test_both_patients_with_a_phone_are_shown_its_replies_and_their_task(drip: Drip) -> None:
+    with_a_conversation(drip)
+    first, second = (drip("show", id_, "--json").json for id_ in (1, 2))
+    assert first["replies"] == second["replies"]
+    assert [each["class"] for each in first["replies"]] == ["other", "ride"]
+    assert [(each["kind"], each["by"]) for each in second["answers"]] == [
+        ("received", "drip"),
+        ("staff", "Sam"),
+    ]
+    assert [task["id"] for task in second["tasks"]] == [1]
+    assert "  1  Read a reply and answer" in drip("show", 2).out
+
+
+def test_another_phones_words_and_alerts_to_staff_are_not_shown(drip: Drip) -> None:
+    with_a_conversation(drip)
+    add_reply(drip, "not yours", address="+12125550177")
+    add_answer(drip, "URGENT: a patient needs a call", "alert")
+    add_answer(drip, "not yours either", address="+12125550177")
+    out = drip("show", 1).out
+    assert "not yours" not in out
+    assert "URGENT" not in out
+
+
+def test_an_answer_by_email_is_part_of_the_conversation(drip: Drip) -> None:
+    drip.enroll("phone=")
+    add_answer(drip, "Hello", "staff", address="ana@example.com", channel=Channel.EMAIL)
+    assert "answer by drip, email: accepted" in drip("show", 1).out
+
+
+def test_receipts_stand_below_the_attempt_that_they_are_about(drip: Drip) -> None:
+    drip.enroll()
+    drip.send_for(timedelta(hours=1))
+    add_receipt(drip, 1, "sent")
+    drip.now += timedelta(minutes=2)
+    add_receipt(drip, 1, "undelivered", "30003")
+    lines = drip("show", 1).out.splitlines()
+    attempt = next(i for i, line in enumerate(lines) if "outbox accepted delivery-1" in line)
+    assert lines[attempt + 1].strip() == (
+        "receipts: sent 2026-12-01 11:00, undelivered 30003 2026-12-01 11:02"
+    )
+    shown = drip("show", 1, "--json").json["deliveries"]
+    (receipts,) = (each["receipts"] for each in shown if each["id"] == 1)
+    assert [(each["status"], each["code"]) for each in receipts] == [
+        ("sent", None),
+        ("undelivered", "30003"),
+    ]
+
+
+def test_in_a_terminal_of_80_columns_a_conversation_is_readable(drip: Drip) -> None:
+    with_a_conversation(drip)
+    add_reply(drip, "is the side door open when I come, or do I ring? " * 4)
+    status, lines = at_terminal(drip, "show", 1)
+    assert status == 0
+    assert max(map(len, lines)) <= 80
+    at = next(i for i, line in enumerate(lines) if '"is the side door' in line)
+    assert all(line.startswith(" " * 20) for line in lines[at : at + 4])
 
 
 def test_an_enrollment_is_found_by_the_clinics_own_ref(drip: Drip) -> None:

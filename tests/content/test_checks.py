@@ -232,7 +232,7 @@ def test_broken_files_do_not_hide_one_another(
         ("public_name: River Clinic", "public_name: River Ketamine Center", 'clinic.yaml:5:20: "Ketamine" is not discreet: lock screens'),
         ("country: US", "country: FR", 'clinic.yaml:6:10: there are no emergency and crisis lines for "FR"'),
         ("language: en", "language: de", 'clinic.yaml:8:11: there are no words in "de"; known: en, es'),
-        ("# instructions:", "instructions: {de: {food: Essen.}}", 'clinic.yaml:38:16: there are no messages in "de"'),
+        ("# instructions:", "instructions: {de: {food: Essen.}}", 'clinic.yaml:44:16: there are no messages in "de"'),
         ("# instructions:", "instructions: {en: {driving_short: After ketamine do not drive.}}", 'arrange-a-ride/en.md:5:7: a value puts "ketamine" in here, which is not discreet'),
     ],
 )  # fmt: skip

@@ -115,7 +115,8 @@ def test_every_message_is_the_same_for_all_routes_times_and_clinics(
     language=st.sampled_from(["en", "es"]),
     skipped=st.lists(st.sampled_from(NAMES), max_size=3, unique=True),
     hours=st.integers(1, 200),
-    url=st.sampled_from([None, "https://example.com/stop?a=1&b='2'"]),
+    url=st.sampled_from([None, "https://example.com/stop?a=1&b='2'", "https://example.com/u/A_.-"]),
+    choose=st.sampled_from([None, "https://example.com/p/B", "https://example.com/p?<b>\ufddb"]),
 )
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -130,6 +131,7 @@ def test_every_name_stands_in_the_email_as_if_there_were_no_forms(
     skipped: list[str],
     hours: int,
     url: str | None,
+    choose: str | None,
 ) -> None:
     both(
         renderer,
@@ -142,8 +144,17 @@ def test_every_name_stands_in_the_email_as_if_there_were_no_forms(
             skipped=tuple(skipped),
             now=facts.session_at - timedelta(hours=hours),
             unsubscribe_url=url,
+            preferences_url=choose,
         ),
     )
+
+
+def own_links(person: str) -> dict[str, Any]:
+    """Links that no other patient has."""
+    return {
+        "unsubscribe_url": f"https://drip.example.com/u/{person}",
+        "preferences_url": f"https://drip.example.com/p/{person}",
+    }
 
 
 BODIES = [
@@ -200,7 +211,14 @@ LAYOUTS = [
     "{% for word in frame %}{{ word|length }}{% endfor %}{{ body }}",
     "{% filter upper %}{{ body }}{% endfilter %}",
     "{{ phones(frame.subject) }}{{ body }}",
+    "{% if frame.stop_url %}<a href='{{ frame.stop_url }}'>x</a>{% endif %}{{ body }}",
+    "{% if frame.stop_url|length > 40 %}long{% endif %}{{ body }}",
+    "{% if 'Bea' in frame.preferences_url %}B{% endif %}{{ body }}",
+    "{{ 'B' if frame.stop_url.endswith('Bea') else 'A' }}{{ body }}",
+    "{{ frame.stop_url|upper }} {{ frame.preferences_url|urlencode }}{{ body }}",
+    "{{ phones(frame.stop_url) }}{{ body }}",
     "\ufdd0{{ body }}",
+    "\ufddb{{ body }}",
     "\ufddc{{ body }}",
     "\ufddd{{ body }}",
     "\ufdde{{ body }}",
@@ -217,7 +235,8 @@ def test_a_layout_may_do_with_the_words_what_it_likes(
     quick = message(body="Hi {{ patient.first_name }}, {{ session.at }}.\n", front=front)
     plain = without_forms(Renderer(own))
     for person in ("Ana", "Bea", "Benjamin", *ODD):
-        both(quick, plain, "note", replace(facts, first_name=person))
+        links = own_links(person) if person.isalpha() else {}
+        both(quick, plain, "note", replace(facts, first_name=person, **links))
 
 
 def test_the_third_patient_needs_no_markdown_and_no_layout(
@@ -225,11 +244,15 @@ def test_the_third_patient_needs_no_markdown_and_no_layout(
 ) -> None:
     renderer = Renderer(content_dir())
     for person in ("Ana", "Bea"):
-        renderer.email("welcome", replace(facts, first_name=person))
+        renderer.email("welcome", replace(facts, first_name=person, **own_links(person)))
     for part in ("render.Document", "layout.Document", "layout.Layout._page"):
         monkeypatch.delattr(f"drip.content.{part}")
     later = facts.session_at + timedelta(days=8, hours=3)
-    email = renderer.email("welcome", replace(facts, first_name="Chloé", session_at=later))
+    chloe = replace(facts, first_name="Chloé", session_at=later, **own_links("Chloe"))
+    email = renderer.email("welcome", chloe)
+    for link in own_links("Chloe").values():
+        assert f'href="{link}"' in email.html
+        assert link in email.text
     assert "Hi Chloé,\n" in email.text
     assert "12:00&nbsp;PM" in email.html
 

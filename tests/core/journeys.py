@@ -175,8 +175,18 @@ class Enrollment:
             if row.status in (Status.SCHEDULED, Status.CLAIMED):
                 self.become(row, Status.HELD, row.sent_at)
 
+    def pause_education(self, now: str | datetime) -> None:
+        """A crisis: education is held, and nothing else."""
+        self.send_until(now)
+        self.journey = replace(self.journey, education_paused=True)
+        for row in self.existing:
+            moves = row.status in (Status.SCHEDULED, Status.CLAIMED)
+            if moves and row.weight is Weight.EDUCATION:
+                self.become(row, Status.HELD, row.sent_at)
+                self.reasons[row.id] = Reason.CRISIS
+
     def resume(self, now: str | datetime) -> Plan:
-        self._revise(paused=False)
+        self._revise(paused=False, education_paused=False)
         return self.plan(now)
 
     def cancel(self, now: str | datetime) -> Plan:

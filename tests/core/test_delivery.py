@@ -22,7 +22,7 @@ TABLE = {
     "held": "scheduled skipped expired cancelled",
     "sending": "accepted delivered undelivered scheduled failed unknown",
     "unknown": "accepted delivered undelivered failed scheduled",
-    "accepted": "delivered undelivered failed",
+    "accepted": "delivered undelivered failed scheduled",
     "skipped": "scheduled",
     "expired": "scheduled",
     "cancelled": "scheduled",

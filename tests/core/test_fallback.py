@@ -60,6 +60,22 @@ def test_it_is_due_now_and_as_useful_as_the_text_was() -> None:
     assert (planned.planned_at, planned.until) == (at(DUE), at("2026-12-15 12:00"))
 
 
+def test_in_a_crisis_it_is_held_where_it_is_education_alone() -> None:
+    held = fall_back(failing(), education_paused=True, paused=True)
+    assert held is not None
+    assert (held.status, held.reason) == (Status.HELD, Reason.PAUSED)
+    essential = fall_back(failing(), education_paused=True)
+    assert essential is not None
+    assert essential.status is Status.SCHEDULED
+    only_text = step("lesson", "3 days before session", channels=("sms",), weight="education")
+    enrollment = booked(journey("2026-12-01 10:00", SESSION, schedule(only_text)))
+    enrollment.send_until(SOON)
+    enrollment.mark("lesson", "sms", Status.FAILED)
+    lesson = fall_back(enrollment, "2026-12-12 14:00", "lesson", education_paused=True)
+    assert lesson is not None
+    assert (lesson.status, lesson.reason) == (Status.HELD, Reason.CRISIS)
+
+
 def test_there_is_one_and_no_more() -> None:
     enrollment = failing()
     assert fall_back(enrollment) is not None

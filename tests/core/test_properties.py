@@ -320,7 +320,10 @@ def test_planning_again_at_any_later_moment_changes_nothing(
 
 
 EVENTS = st.sampled_from(
-    ["move", "move", "move", "back", "same", "pause", "resume", "cancel", "stop", "no-show", "wait"]
+    [
+        *("move", "move", "move", "back", "same", "pause", "resume", "cancel", "stop", "no-show"),
+        *("wait", "crisis"),
+    ]
 )
 
 AFTER_CANCEL = st.sampled_from(["move", "back", "same", "cancel", "stop", "wait"])
@@ -347,6 +350,8 @@ def happen(event: str, enrollment: Enrollment, now: datetime, told: Told, ahead:
                 told.sessions.append(to)
         case "pause":
             enrollment.pause(now)
+        case "crisis":
+            enrollment.pause_education(now)
         case "resume":
             enrollment.resume(now)
         case "cancel":
@@ -386,6 +391,8 @@ def check(enrollment: Enrollment, told: Told) -> None:
     assert len({row.channel for row in notices}) == len(notices)
     for row in enrollment.existing:
         one = journey.schedule.by_name.get(row.step)
+        if journey.education_paused and row.weight == "education":
+            assert row.status is not Status.SCHEDULED
         if row.status is Status.SKIPPED and row.revision == journey.revision:
             assert enrollment.reasons[row.id] is not None
         if row.waiting and row.status is not Status.CLAIMED:
@@ -395,6 +402,23 @@ def check(enrollment: Enrollment, told: Told) -> None:
         if one is not None:
             resends = one.on_reschedule is OnReschedule.RESEND
             assert row.occurrence <= (1 + told.turns if resends else 1)
+
+
+@given(some.cases())
+def test_a_crisis_holds_education_and_leaves_all_else_as_it_would_be(case: Case) -> None:
+    journey, now, elsewhere = case
+    in_crisis = replace(journey, education_paused=True)
+    found = plan(in_crisis, now, elsewhere=elsewhere)
+    without = plan(journey, now, elsewhere=elsewhere)
+    assert found.unsendable == without.unsendable
+    assert found.add == tuple(
+        replace(row, status=Status.HELD, reason=Reason.CRISIS)
+        if row.weight == "education" and row.status is Status.SCHEDULED
+        else row
+        for row in without.add
+    )
+    paused = plan(replace(in_crisis, paused=True), now, elsewhere=elsewhere)
+    assert {row.reason for row in paused.add if row.status is Status.HELD} <= {Reason.PAUSED}
 
 
 def assert_distance(enrollment: Enrollment, now: datetime) -> None:

@@ -132,7 +132,7 @@ class SmtpRig:
         self.server = server
         self.provider: Provider = Smtp(server.url, CARE, timeout=TIMEOUT)
         self.bad = "gone@example.com"
-        server.misbehave(self.bad, Misbehaviour(reply="550 5.1.1 no such mailbox"))
+        server.misbehave(self.bad, Misbehaviour(reply="550 no such mailbox"))
 
     def outgoing(self, number: int, words: str = "Hello") -> Outgoing:
         return email_to(f"patient{number}@example.com", words, number)

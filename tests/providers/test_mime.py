@@ -69,6 +69,53 @@ def test_it_says_who_sends_to_whom_when_and_how_to_stop() -> None:
     }
 
 
+LINK = "https://drip.example.com/u/AQ.Bw.AcpYiw.c2lnbmF0dXJlLXdpdGgtMjctc2lnbnM"
+
+
+def linked(url: str, to: str = "ann@example.com") -> Outgoing:
+    outgoing = email_to(to)
+    assert isinstance(outgoing.content, EmailContent)
+    return replace(outgoing, content=replace(outgoing.content, unsubscribe_url=url))
+
+
+def test_one_click_unsubscribes_where_there_is_a_link_for_it() -> None:
+    message = parsed(made(linked(LINK)))
+    assert message["List-Unsubscribe"] == (
+        f"<{LINK}>, <mailto:clinic@example.com?subject=unsubscribe>"
+    )
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert made(linked(LINK)).isascii()
+
+
+def test_one_click_is_for_https_alone() -> None:
+    message = parsed(made(linked(LINK.replace("https", "http"))))
+    assert "List-Unsubscribe-Post" not in message
+    assert "http://drip.example.com/u/" in message["List-Unsubscribe"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x.example.com/u/a\r\nBcc: eve@example.com",
+        "https://x.example.com/u/a>, <https://evil.example.com",
+        "https://x.example.com/u/a b",
+        "https://x.example.com/ü",
+        "javascript:alert(1)",
+        "https://" + "x" * 2000,
+        "",
+    ],
+)
+def test_a_link_that_could_say_more_than_a_link_is_refused(url: str) -> None:
+    assert compose(linked(url), CARE, NOW) == Rejected("header")
+
+
+def test_the_message_id_of_an_answer_is_no_delivery_s() -> None:
+    outgoing = email_to("ann@example.com", delivery_id=7)
+    answer = parsed(made(replace(outgoing, kind="answer")))["Message-ID"]
+    assert answer == "<drip-answer-7@example.com>"
+    assert answer != parsed(made(outgoing))["Message-ID"]
+
+
 def test_the_message_id_is_the_same_at_every_attempt() -> None:
     outgoing = email_to("ann@example.com", delivery_id=7)
     again = replace(outgoing, attempt_id=99)

@@ -5,12 +5,13 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from drip.core.outgoing import Accepted, NotSent, Retry, Unknown
+from drip.core.outgoing import Accepted, NotSent, Retry, SmsContent, Unknown
 from drip.providers.outbox import Outbox
 from tests.providers.rigs import NOW, email_to, text_to, unsettled
 
@@ -133,6 +134,21 @@ def test_settling_looks_whether_the_file_is_there(outbox: Outbox) -> None:
         NotSent(),
         Accepted("delivery-1.eml"),
     ]
+
+
+def test_an_answer_is_not_taken_for_the_delivery_of_the_same_number(
+    outbox: Outbox, folder: Path
+) -> None:
+    delivery = text_to("+12025550100", "Hi", 7)
+    answer = replace(delivery, content=SmsContent("An answer"), kind="answer")
+    assert outbox.send([delivery, answer], NOW) == [
+        Accepted("delivery-7.txt"),
+        Accepted("answer-7.txt"),
+    ]
+    assert "An answer" in (folder / "answer-7.txt").read_text()
+    asked = replace(unsettled(text_to("+12025550100", "Hi", 8)), delivery_id=7, kind="answer")
+    gone = replace(asked, delivery_id=8)
+    assert outbox.settle([asked, gone], NOW) == [Accepted("answer-7.txt"), NotSent()]
 
 
 def test_settling_does_not_guess_when_it_cannot_look(folder: Path) -> None:

@@ -91,9 +91,10 @@ def test_a_refused_login_is_tried_again_under_its_code(
 @pytest.mark.parametrize(
     ("at", "reply", "answer"),
     [
-        ("RCPT", "550 5.1.1 no such mailbox", Rejected("550", address_is_bad=True)),
+        ("RCPT", "550 5.1.1 no such mailbox", Rejected("550", address_is_bad=True, suppress=True)),
+        ("RCPT", "550 no such user here", Rejected("550", address_is_bad=True)),
         ("RCPT", "551 not here", Rejected("551", address_is_bad=True)),
-        ("RCPT", "553 5.1.3 bad syntax", Rejected("553", address_is_bad=True)),
+        ("RCPT", "553 5.1.3 bad syntax", Rejected("553", address_is_bad=True, suppress=True)),
         ("RCPT", "550 5.7.1 relaying denied", Rejected("550")),
         ("RCPT", "552 5.2.2 mailbox full", Rejected("552")),
         ("RCPT", "450 4.2.1 busy", Retry("450")),

@@ -20,6 +20,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -64,7 +65,8 @@ class Behaviour:
 class TwilioServer:
     """Accepts texts into `messages`, Twilio's JSON for each.
 
-    `posts` counts requests for each number, `connections` all connections. While `waits` is
+    `posts` counts requests for each number, `shown` has the ids of messages that were asked for
+    one by one, `connections` counts all connections. While `waits` is
     true, texts stay queued: they have no sending date. The list answers with `list_status`, or
     with `list_page` word by word. `clock` gives the time of creation.
     """
@@ -85,6 +87,7 @@ class TwilioServer:
         self.waits = False
         self.list_status = 200
         self.list_page: bytes | None = None
+        self.shown: list[str] = []
         self.stopping = threading.Event()
         self.lock = threading.Lock()
         self._ways: dict[str | None, Behaviour] = {}
@@ -304,15 +307,28 @@ class _Handler(BaseHTTPRequestHandler):
             if twilio.list_page is not None:
                 self._write(200, twilio.list_page, {})
                 return
+            if not parts.path.endswith("/Messages.json"):
+                self._show(parts.path.rpartition("/")[2].removesuffix(".json"))
+                return
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             self._answer(200, twilio.listed(query, parts.path))
+
+    def _show(self, sid: str) -> None:
+        with self.server.twilio.lock:
+            self.server.twilio.shown.append(sid)
+            found = [each for each in self.server.twilio.messages if each["sid"] == sid]
+        if found:
+            self._answer(200, found[0])
+        else:
+            self._refuse(404, 20404, "The requested resource was not found")
 
     def _may_come_in(self) -> bool:
         login = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {login}":
             self._refuse(401, 20003, "Authenticate")
             return False
-        if urlsplit(self.path).path != f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json":
+        account = re.escape(f"/2010-04-01/Accounts/{ACCOUNT_SID}")
+        if not re.fullmatch(f"{account}/Messages(/SM[0-9a-f]+)?\\.json", urlsplit(self.path).path):
             self._refuse(404, 20404, "The requested resource was not found")
             return False
         return True

@@ -43,6 +43,7 @@ def test_a_clinic_without_patients_has_zeros(desk: Desk) -> None:
         },
         "drip_unknown_oldest_seconds": 0,
         "drip_tasks_open": 0,
+        "drip_crisis_cases_open": 0,
     }
 
 

@@ -48,6 +48,7 @@ def count_some() -> None:
     metrics.handed_over("twilio", 0.2, 4)
     metrics.late(Channel.EMAIL, 90.0)
     metrics.late(Channel.EMAIL, -0.5)
+    metrics.said("help", "accepted")
 
 
 EXPECTED = {
@@ -61,7 +62,9 @@ EXPECTED = {
     'drip_hand_over_seconds_bucket{le="0.25",provider="twilio"}': 1,
     'drip_due_to_hand_over_seconds_count{channel="email"}': 2,
     'drip_due_to_hand_over_seconds_sum{channel="email"}': 90,
+    'drip_answers_ended_total{kind="help",outcome="accepted"}': 1,
 }
+LABELS = {"channel", "provider", "outcome", "kind", "status", "code", "le"}
 
 
 def test_what_is_counted_is_shown(shown: CollectorRegistry) -> None:
@@ -73,14 +76,14 @@ def test_what_is_counted_is_shown(shown: CollectorRegistry) -> None:
 def test_names_follow_the_conventions_and_labels_are_few(shown: CollectorRegistry) -> None:
     count_some()
     families = list(text_string_to_metric_families(generate_latest(shown).decode()))
-    assert len(families) == 5
+    assert len(families) == 8
     for family in families:
         assert re.fullmatch(r"drip_[a-z_]+", family.name)
         assert family.documentation.endswith(".")
         assert family.type != "histogram" or family.name.endswith("_seconds")
         for sample in family.samples:
             assert family.type != "counter" or sample.name.endswith("_total")
-            assert set(sample.labels) <= {"channel", "provider", "outcome", "le"}
+            assert set(sample.labels) <= LABELS
 
 
 def test_nothing_is_counted_before_it_is_turned_on() -> None:

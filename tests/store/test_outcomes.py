@@ -47,7 +47,20 @@ def test_an_answer_moves_only_what_it_may(
     results = [Result(id_, 0, after, due_at=now) for id_ in ids.values()]
     with writing(engine) as session:
         moved = outcomes.record(session, results, now)
-    assert moved == {ids[before] for before in sources_of(after) & HANDED_OVER}
+    expected = {ids[before] for before in sources_of(after) & HANDED_OVER}
+    if after is Status.SCHEDULED:
+        expected -= {ids[Status.ACCEPTED]}  # it would be sent twice
+    assert moved == expected
+
+
+def test_what_was_accepted_is_tried_again_where_a_receipt_says_that_it_came_to_nothing(
+    engine: Engine, add: Add, look: Look, now: datetime
+) -> None:
+    (id_,) = add([{"status": Status.ACCEPTED}])
+    with writing(engine) as session:
+        again = Result(id_, 0, Status.SCHEDULED, due_at=now, reason=Reason.RETRYING)
+        assert outcomes.record(session, [again], now, by_receipt=True) == {id_}
+    assert look(id_).status is Status.SCHEDULED
 
 
 @pytest.mark.parametrize(

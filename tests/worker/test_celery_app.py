@@ -37,6 +37,13 @@ def test_every_task_has_a_queue_that_the_workers_work_on(app: Celery) -> None:
         assert SENDS_TO.get(name, {routed}) <= set(QUEUES), name
 
 
+def test_answers_go_with_the_texts_and_do_not_die_behind_a_batch(app: Celery) -> None:
+    routes, beat = app.conf.task_routes, app.conf.beat_schedule
+    assert routes["drip.answer"]["queue"] == "sms"
+    assert (beat["answer"]["schedule"], beat["alarm"]["schedule"]) == (2, 30)
+    assert beat["answer"]["options"]["expires"] >= 60
+
+
 def test_every_beat_entry_has_a_task(app: Celery) -> None:
     entries = app.conf.beat_schedule.values()
     assert {entry["task"] for entry in entries} == ours(app) - SENDS_TO.keys()

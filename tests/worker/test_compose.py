@@ -35,8 +35,8 @@ from tests.servers.redis import redis_server
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 PASSWORD = "opensesame"
-OURS = ("migrate", "worker", "beat")
-LONG_RUNNING = ("worker", "beat", "postgres", "redis")
+OURS = ("migrate", "worker", "beat", "web")
+LONG_RUNNING = ("worker", "beat", "web", "postgres", "redis")
 LONG_ENOUGH = 60
 
 
@@ -101,11 +101,13 @@ def test_every_service_that_stays_says_how_it_is_and_comes_back() -> None:
     assert SERVICES["migrate"]["restart"] == "no"
 
 
-def test_nothing_can_be_called_from_outside_and_only_the_worker_calls_out() -> None:
+def test_only_this_machine_can_call_the_web_service_and_only_it_and_the_worker_call_out() -> None:
     assert COMPOSE["networks"]["inside"]["internal"] is True
     for name, service in SERVICES.items():
-        assert not {"ports", "network_mode", "privileged", "container_name"} & set(service)
-        assert service["networks"] == (["inside", "outside"] if name == "worker" else ["inside"])
+        assert not {"network_mode", "privileged", "container_name"} & set(service)
+        assert service.get("ports", []) == (["127.0.0.1:8000:8000"] if name == "web" else [])
+        calls_out = name in ("worker", "web")
+        assert service["networks"] == (["inside", "outside"] if calls_out else ["inside"])
 
 
 def test_our_processes_can_write_nothing_but_the_outbox_and_their_temporary_files() -> None:
@@ -126,6 +128,8 @@ def test_what_must_be_there_first_is_waited_for() -> None:
             "redis": "service_healthy",
         }
     assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    migrated = {"migrate": {"condition": "service_completed_successfully"}}
+    assert SERVICES["web"]["depends_on"] == migrated
 
 
 def test_the_addresses_are_those_of_its_services() -> None:
@@ -156,6 +160,7 @@ class Machine:
 
     def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
         self.folder, self.database_url, self.redis_url = folder, database_url, redis_url
+        self.port = free_port()
         (folder / "tmp").mkdir()
         text = SAMPLE.read_text()
         text = text.replace('send_window: "09:00-20:00"', 'send_window: "00:00-24:00"')
@@ -168,8 +173,7 @@ class Machine:
         told = SERVICES[service]["environment"]
         assert here.keys() <= told.keys()
         return subprocess.Popen(
-            [sys.executable, "-m", "drip"]
-            + [re.sub("^/tmp/", f"{self.folder}/tmp/", word) for word in words],
+            [sys.executable, "-m", "drip"] + [self.moved(word) for word in words],
             cwd=self.folder,
             env=kept | told | here,
             stdout=subprocess.PIPE,
@@ -177,6 +181,10 @@ class Machine:
             text=True,
             start_new_session=True,
         )
+
+    def moved(self, word: str) -> str:
+        """A word of a command as it is here: with another folder, and a port that is free."""
+        return {"8000": str(self.port)}.get(word) or re.sub("^/tmp/", f"{self.folder}/tmp/", word)
 
     def run(self, service: str, words: list[str]) -> tuple[int, str]:
         """The status and the output of a command that ends."""
@@ -271,6 +279,15 @@ def test_worker_and_beat_send_what_is_due_and_end_in_order_when_asked_to(migrate
         assert "No process is at work" in said
     assert list((machine.folder / "tmp").iterdir()) == []
     assert not list(machine.folder.glob("celerybeat*"))
+
+
+@pytest.mark.slow
+def test_the_web_service_is_healthy_needs_no_redis_and_ends_in_order(migrated: Machine) -> None:
+    assert not migrated.is_healthy("web")
+    with migrated.up("web") as (web,):
+        web.terminate()
+        assert web.wait(LONG_ENOUGH) == 0
+    assert not migrated.is_healthy("web")
 
 
 @pytest.mark.slow

@@ -1,0 +1,113 @@
+"""Whose a reply is: the clinic that it came to, and its patients who have the phone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from drip.content.clinic_file import clinic_from_profile
+from drip.content.sources import ContentDir
+from drip.core.inbound import InboundText
+from drip.errors import StoreError
+from drip.services.scope import Scope
+from drip.store import clinics, replies
+from drip.store.replies import Numbered
+from drip.store.schema import Enrollment, Patient
+
+SOON = timedelta(hours=24)
+"""A visit that begins within this is near: who reads of it later reads of it too late."""
+
+JUST_BEGUN = timedelta(hours=3)
+"""A visit that began within this is near too: patients write that they are late when they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Where a reply belongs.
+
+    `scope` is the clinic that it counts for, `also` other clinics that text this phone from the
+    same number: a carrier knows only numbers, so a stop is for them too. `people` are the
+    patients of the clinic who have the phone, oldest first, and `booked` their enrollments by
+    session. All are none for a number that nobody knows.
+    """
+
+    scope: Scope
+    also: tuple[Scope, ...]
+    people: tuple[Patient, ...]
+    booked: tuple[Enrollment, ...]
+
+    @property
+    def active(self) -> list[Enrollment]:
+        """The enrollments that go on, past sessions too: what is sent afterwards is part of it."""
+        return [each for each in self.booked if each.status in ("active", "paused")]
+
+    @property
+    def count(self) -> int:
+        """How many people have the phone; one who was enrolled twice counts once."""
+        return len({each.name.casefold() for each in self.people})
+
+    def next_visits(self, now: datetime) -> list[Enrollment]:
+        """The next visit of each person who has one to come, by session."""
+        names = {each.id: each.name.casefold() for each in self.people}
+        found: dict[str, Enrollment] = {}
+        for each in self.active:
+            if each.session_at > now:
+                found.setdefault(names[each.patient_id], each)
+        return list(found.values())
+
+    def near_visit(self, now: datetime) -> Enrollment | None:
+        """The visit that a reply of this moment is most likely about: the one begun or to come,
+        else the last one.
+        """
+        likely = [each for each in self.active if each.session_at > now - JUST_BEGUN]
+        return next(iter(likely or self.booked[-1:]), None)
+
+    def zone_name(self, patient_id: int) -> str | None:
+        """The zone that a patient lives in, None where that is the clinic's."""
+        return next((each.timezone for each in self.people if each.id == patient_id), None)
+
+    def language_of(self, now: datetime) -> str | None:
+        """The language of who it most likely is, None where nobody is known."""
+        visit = self.near_visit(now)
+        likely = [each for each in self.people if visit and each.id == visit.patient_id]
+        return next((each.language for each in (*likely, *self.people)), None)
+
+
+def whose_is(session: Session, engine: Engine, content: ContentDir, text: InboundText) -> Whose:
+    """Find whose a reply is; only reads.
+
+    It is the clinic whose own number received it; else one with a patient who has this phone,
+    the one that messaged last if there are several; else the only one. Raises StoreError while
+    there is no clinic, ContentError where its profile is broken.
+    """
+    known = replies.numbered(session)
+    if not known:
+        raise StoreError("There is no clinic in the database: run `drip init` and enroll somebody.")
+    named = [each for each in known if each.number == text.sender] or known
+    people = replies.patients_of(session, (each.clinic_id for each in named), text.address)
+    clinic_id = _clinic_id(session, named, people)
+    theirs = tuple(each for each in people if each.clinic_id == clinic_id)
+    booked = replies.enrollments_of(session, (each.id for each in theirs))
+    number = next(each.number for each in named if each.clinic_id == clinic_id)
+    same = {each.clinic_id for each in named if each.number == number}
+    also = sorted({each.clinic_id for each in people} & same - {clinic_id})
+    scope, *others = _scopes(session, engine, content, (clinic_id, *also))
+    return Whose(scope, tuple(others), theirs, tuple(booked))
+
+
+def _clinic_id(session: Session, named: Sequence[Numbered], people: Sequence[Patient]) -> int:
+    found = {each.clinic_id for each in people}
+    last = None
+    if len(found) > 1:
+        last = replies.last_messaged(session, (each.id for each in people))
+    return last or min(found, default=named[0].clinic_id)
+
+
+def _scopes(
+    session: Session, engine: Engine, content: ContentDir, clinic_ids: Iterable[int]
+) -> list[Scope]:
+    ids = list(clinic_ids)
+    profiles = clinics.profiles(session, ids)
+    return [Scope(engine, content, clinic_from_profile(profiles[id_]), id_) for id_ in ids]
