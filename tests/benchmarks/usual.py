@@ -20,21 +20,26 @@ def send_usually(on: Stage, at: Sink, count: int, pool: list[str]) -> float:
     redis = on.redis.rpartition("/")[0] + "/1"
     worker = ["-m", "celery", "-A", "tests.benchmarks.usual_way", "worker", *pool,
               "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]  # fmt: skip
-    usual_way.app.conf.broker_url = redis
     at.ask("reset")
     with new_database(on.server) as database, connect(database) as connection:
         environment = {"BENCH_DATABASE": database, "BENCH_REDIS": redis, "BENCH_SINK": at.url}
         connection.execute(usual_way.TABLE)
         connection.execute(usual_way.MESSAGES.format(count=count + WARM_UP))
         rows = connection.execute("SELECT id, phone, name FROM messages ORDER BY id").fetchall()
-        with on.process(worker, environment):
+        app = usual_way.app
+        # By its own producer: that of the application stays with the first server it saw.
+        with (
+            on.process(worker, environment),
+            app.connection_for_write(redis) as broker,
+            app.amqp.Producer(broker) as producer,
+        ):
             for row in rows[count:]:
-                usual_way.send.apply_async(row, eta=system_clock())
+                usual_way.send.apply_async(row, eta=system_clock(), producer=producer)
             wait_until(lambda: at.count() >= WARM_UP, 0.05)
             at.ask("reset")
             due_at = system_clock() + timedelta(seconds=2 + count / 600)
             for row in rows[:count]:
-                usual_way.send.apply_async(row, eta=due_at)
+                usual_way.send.apply_async(row, eta=due_at, producer=producer)
             ahead = (due_at - system_clock()).total_seconds()
             began = time.perf_counter() + ahead
             time.sleep(max(0.0, ahead))
