@@ -68,7 +68,7 @@ def reschedule(scope: Scope, enrollment_id: int, session_at: datetime, now: date
         if session_at < file.enrollment.booked_at:
             raise InvalidInput("The session cannot be before the booking.")
         _move(file.enrollment, session_at, scope)
-        return _plan_anew(session, scope, file, now)
+        return plan_anew(session, scope, file, now)
 
 
 def cancel(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
@@ -120,7 +120,7 @@ def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
         if enrollment.status != "paused" and enrollment.education_paused_at is None:
             raise NotAllowed(f"Enrollment {enrollment_id} is not paused.")
         enrollment.status, enrollment.education_paused_at = "active", None
-        return _plan_anew(session, scope, file, now)
+        return plan_anew(session, scope, file, now)
 
 
 def no_show(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
@@ -151,7 +151,7 @@ def catch_up(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
         session_at = file.enrollment.session_at
         if not any(row.waiting and row.session_at != session_at for row in file.existing):
             return Plan()
-        return _plan_anew(session, scope, file, now)
+        return plan_anew(session, scope, file, now)
 
 
 def update_from(
@@ -177,7 +177,7 @@ def update_from(
     session.flush()
     if not replan:
         return Plan()
-    return _plan_anew(session, scope, open_file(session, scope, enrollment_id), now)
+    return plan_anew(session, scope, open_file(session, scope, enrollment_id), now)
 
 
 def differs(
@@ -257,7 +257,8 @@ def session_columns(session_at: datetime, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _plan_anew(session: Session, scope: Scope, file: File, now: datetime) -> Plan:
+def plan_anew(session: Session, scope: Scope, file: File, now: datetime) -> Plan:
+    """Plan a locked enrollment from `now` (UTC, whole seconds) on, under a new revision."""
     file.enrollment.revision += 1
     journey = journey_of(
         file.enrollment, file.patient, file.journey.schedule, scope.clinic, file.journey.reach

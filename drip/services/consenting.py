@@ -7,16 +7,15 @@ grant that staff note. What a provider refused, or a wrong number, no consent me
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Reason
-from drip.core.planner import Plan, plan
+from drip.core.planner import Plan
 from drip.core.schedule import Channel
-from drip.services import plans
-from drip.services.changing import open_file
+from drip.services.changing import open_file, plan_anew
 from drip.services.journeys import STOP, address_of, addresses_of, reach_of
 from drip.services.scope import Scope
 from drip.services.stopping import (
@@ -219,8 +218,5 @@ def _plan_again(
     for id_ in enrollment_ids(session, people):
         file = open_file(session, scope, id_)
         if file.enrollment.status in _GOES_ON:
-            file.enrollment.revision += 1
-            journey = replace(file.journey, revision=file.enrollment.revision)
-            made[id_] = plan(journey, now, file.existing, file.elsewhere)
-            plans.write(session, file.enrollment, made[id_], now)
+            made[id_] = plan_anew(session, scope, file, now)
     return made

@@ -112,7 +112,7 @@ def _at_once(works: list[Callable[[], None]]) -> None:
 
 
 def test_nothing_is_handed_over_once_a_stop_is_committed(postgresql_engine: Engine) -> None:
-    _run(postgresql_engine, FEW)
+    assert _run(postgresql_engine, FEW).total() == FEW * AT_ONCE
 
 
 @pytest.mark.soak

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from email import message_from_bytes, policy
 
 import httpx
@@ -22,22 +21,11 @@ from drip.services.sending import Sender
 from drip.store.engine import reading
 from drip.store.schema import Consent
 from drip.web.app import create_app
-from tests.services.desk import NOW, Desk
+from tests.services.desk import Desk
+from tests.web.pages_house import SECRET, Moment
 
 PUBLIC_URL = "https://drip.example.com"
-SECRET = "a secret for tests, long enough to be one"
 FROM = "care@example.com"
-
-
-@dataclass
-class Moment:
-    """A clock that stands until it is set."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        """The time."""
-        return self.now
 
 
 @dataclass
