@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from drip.core.pace import Pace
     from drip.providers.protocol import Provider
     from drip.providers.redis_turns import RedisTurns
+    from drip.services.outbound.sending import Sender
     from drip.services.scope import Scope
-    from drip.services.sending import Sender
 
 CLINIC_FILE = Path("clinic.yaml")
 
@@ -81,7 +81,7 @@ class App:
     def scope(self) -> "Scope":
         """The clinic with its rows and words. Raises StoreError where nothing is set up."""
         from drip.services.scope import open_scope
-        from drip.services.setting_up import is_set_up
+        from drip.services.upkeep.setting_up import is_set_up
         from drip.store.migrate import is_current
 
         clinic = self.clinic
@@ -95,7 +95,7 @@ class App:
 
     def sender(self) -> "Sender":
         """The sender, with its providers."""
-        from drip.services.sending import Sender
+        from drip.services.outbound.sending import Sender
 
         return Sender(self.engine, self.content, self.providers(), self.pace, links=self.links)
 

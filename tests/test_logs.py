@@ -19,7 +19,7 @@ from drip.errors import StoreError
 from drip.logs import Masking, configure_logs
 from drip.providers.smtp import Smtp
 from drip.providers.twilio import Twilio
-from drip.services.sending import Providers
+from drip.services.outbound.sending import Providers
 from drip.store.engine import reading
 from drip.store.schema import Attempt, Patient
 from tests.servers.smtp_server import SmtpServer

@@ -156,7 +156,7 @@ def _serve_metrics(_app: "Celery") -> None:
 def _need_database(_app: "Celery") -> None:
     """Raise StoreError where the tables are not those of this version."""
     from drip.app import App
-    from drip.services.setting_up import need_set_up
+    from drip.services.upkeep.setting_up import need_set_up
 
     engine = App.from_environment().engine
     need_set_up(engine)

@@ -13,9 +13,10 @@ from drip.core.schedule import Channel
 from drip.errors import InvalidInput
 from drip.intake.booking import CONSENT_HOWS, read_email, read_phone
 from drip.intake.fields import one_line, read_moment
-from drip.services import changing, stopping
-from drip.services.previewing_enrolled import preview_enrollment
+from drip.services.bookings import changing
+from drip.services.consent import stopping
 from drip.services.scope import Scope
+from drip.services.trials.previewing_enrolled import preview_enrollment
 
 
 @click.command(epilog="\b\nFor example:\n  drip reschedule 12 --session 2026-12-14T10:30")

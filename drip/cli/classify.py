@@ -9,7 +9,7 @@ import click
 from drip.app import App
 from drip.cli.printing import as_json, print_table
 from drip.core.replies import Understood
-from drip.services.understanding import understand_replies
+from drip.services.inbound.understanding import understand_replies
 
 _EXAMPLE = """\b
 For example:

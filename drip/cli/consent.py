@@ -15,10 +15,10 @@ from drip.core.delivery import SAID, Reason
 from drip.core.schedule import Channel
 from drip.intake.booking import CONSENT_HOWS
 from drip.intake.fields import one_line
-from drip.services import consenting
-from drip.services.consenting import ConsentFile, Standing
-from drip.services.previewing_enrolled import preview_enrollment
+from drip.services.consent import consenting
+from drip.services.consent.consenting import ConsentFile, Standing
 from drip.services.scope import Scope
+from drip.services.trials.previewing_enrolled import preview_enrollment
 from drip.store.schema import Consent
 
 F = TypeVar("F", bound=Callable[..., Any])

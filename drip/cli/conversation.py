@@ -11,7 +11,7 @@ from drip.cli.printing import wrapped
 from drip.content.words import phone_said
 from drip.core.answers import STAFF
 from drip.core.replies import ReplyClass
-from drip.services.conversation import Conversation
+from drip.services.staff.conversation import Conversation
 from drip.store.schema import Answer, AnswerStatus, Reply
 
 _INDENT = 20

@@ -17,9 +17,9 @@ from drip.content.sources import content_dir
 from drip.core.schedule import Channel
 from drip.errors import DripError, InvalidInput
 from drip.providers.outbox import Outbox
-from drip.services.demo import Happening, Sample, play
+from drip.services.outbound.sending import Sender
 from drip.services.scope import open_scope
-from drip.services.sending import Sender
+from drip.services.trials.demo import Happening, Sample, play
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade
 

@@ -10,8 +10,8 @@ from drip.cli.printing import as_json, print_json
 from drip.core.schedule import DEFAULT_SCHEDULE
 from drip.intake.booking import CONSENT_HOWS, Defaults, read_booking
 from drip.intake.fields import ROUTES, one_line
-from drip.services.enrolling import enroll as enroll_one
-from drip.services.previewing_enrolled import preview_enrollment
+from drip.services.bookings.enrolling import enroll as enroll_one
+from drip.services.trials.previewing_enrolled import preview_enrollment
 
 SOURCE = "cli"
 

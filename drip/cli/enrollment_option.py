@@ -49,6 +49,6 @@ def enrollment_id(scope: "Scope", id_: int | None, ref: str | None) -> int:
     if id_ is None and ref is None:
         raise InvalidInput("Which enrollment? Give its ID (`drip list` shows it) or --ref.")
     # Previews take an ID too, and are to start without the database's library.
-    from drip.services.looking import find_enrollment
+    from drip.services.staff.looking import find_enrollment
 
     return find_enrollment(scope, id_, ref)

@@ -14,7 +14,7 @@ from drip.core.schedule import DEFAULT_SCHEDULE
 from drip.errors import DripError, InvalidInput
 from drip.intake.booking import Defaults
 from drip.intake.csv_file import COLUMNS, CsvFile, count_lines
-from drip.services.importing import Imported, import_csv
+from drip.services.bookings.importing import Imported, import_csv
 
 _WHATS = ("enrolled", "changed", "unchanged", "rejected")
 _STOPPED = 130

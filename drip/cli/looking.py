@@ -15,7 +15,7 @@ from drip.content.words import phone_said
 from drip.core.delivery import HANDED_OVER, SAID, Status
 from drip.core.schedule import Channel
 from drip.services.journeys import address_of
-from drip.services.looking import Dossier, Page, Sent, list_enrollments, show_enrollment
+from drip.services.staff.looking import Dossier, Page, Sent, list_enrollments, show_enrollment
 from drip.store.schema import Attempt, EnrollmentStatus
 
 _STATUSES = get_args(EnrollmentStatus)

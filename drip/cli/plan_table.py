@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from drip.cli.printing import print_table, warn
 from drip.core.delivery import SAID
 from drip.core.planner import Unsendable
-from drip.services.previewing import Preview, Previewed
+from drip.services.trials.previewing import Preview, Previewed
 
 
 def print_plan(made: Preview, clinic_zone: ZoneInfo) -> None:

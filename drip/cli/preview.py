@@ -16,7 +16,7 @@ from drip.core.delivery import SAID
 from drip.core.schedule import DEFAULT_SCHEDULE, Channel
 from drip.errors import DripError, InvalidInput, NotFound
 from drip.intake.fields import ROUTES, one_of, read_moment, read_zone
-from drip.services.previewing import Asked, Preview, make_preview
+from drip.services.trials.previewing import Asked, Preview, make_preview
 
 _ENROLLMENT = RowId("an enrollment", "`drip list` shows them")
 _EXAMPLE = """\b
@@ -63,7 +63,7 @@ def preview(
         raise InvalidInput("Say --session 2026-12-10T09:00, or --enrollment ID.")
     whole = html is not None or ics is not None
     if enrollment is not None:
-        from drip.services.previewing_enrolled import preview_enrollment
+        from drip.services.trials.previewing_enrolled import preview_enrollment
 
         made = preview_enrollment(app.scope, enrollment, whole=whole)
     else:

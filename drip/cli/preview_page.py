@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template
 
 from drip.core.delivery import SAID
-from drip.services.previewing import Preview
+from drip.services.trials.previewing import Preview
 
 
 def page(made: Preview) -> str:

@@ -12,7 +12,7 @@ from drip.content.words import phone_said
 from drip.core.sms import Parts
 from drip.errors import InvalidInput
 from drip.intake.fields import one_line
-from drip.services.answering_by_staff import (
+from drip.services.staff.replying import (
     Draft,
     StaffAnswer,
     answer_patient,

@@ -11,7 +11,7 @@ from drip.cli.printing import note
 from drip.cli.serve import PORT
 from drip.cli.signals import stop_when_asked
 from drip.logs import configure_logs
-from drip.services.sending import Sender
+from drip.services.outbound.sending import Sender
 from drip.worker.loop import run as run_loop
 from drip.worker.metrics_server import serve_metrics
 

@@ -7,8 +7,8 @@ from drip.cli.printing import as_json, note, print_json
 from drip.core.outgoing import Accepted, Answer, EmailContent, Outgoing, Rejected, Retry, Unknown
 from drip.core.schedule import DEFAULT_SCHEDULE, Channel
 from drip.errors import DripError
-from drip.services.send_test import SendTest, make_test_message, refuse_stopped
-from drip.services.setting_up import is_set_up
+from drip.services.trials.send_test import SendTest, make_test_message, refuse_stopped
+from drip.services.upkeep.setting_up import is_set_up
 
 _EXAMPLE = '\b\nFor example:\n  drip send-test day-before --to "+1 212 555 0100"'
 

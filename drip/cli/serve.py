@@ -44,7 +44,7 @@ def serve(host: str | None, port: int | None, check_health: bool) -> None:
         _check(host, port)
         return
     from drip.services import metrics
-    from drip.services.setting_up import need_set_up
+    from drip.services.upkeep.setting_up import need_set_up
     from drip.web.serving import serving
 
     configure_logs(app.settings)

@@ -12,10 +12,10 @@ import click
 from drip.app import App
 from drip.cli.printing import as_json, print_json, print_table, wrapped
 from drip.errors import SettingsError
-from drip.services.setting_up import Written, set_up_database, write_files
+from drip.services.upkeep.setting_up import Written, set_up_database, write_files
 
 if TYPE_CHECKING:
-    from drip.services.doctor import Finding
+    from drip.services.upkeep.doctor import Finding
 
 _NEXT = """\
 Next:
@@ -51,7 +51,7 @@ def init(database_only: bool, as_json: bool) -> None:
 @as_json
 def doctor(as_json: bool) -> None:
     """Check the set-up and say how to mend it. Nothing is sent or changed."""
-    from drip.services.doctor import Finding, Level, examine, shown_settings
+    from drip.services.upkeep.doctor import Finding, Level, examine, shown_settings
 
     found: list[Finding] = []
     try:

@@ -26,10 +26,10 @@ from drip.providers.nothing import Nothing
 from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
 from drip.services.scope import open_scope
-from drip.services.simulated_patients import MOST, patients
-from drip.services.simulation import Progress
-from drip.services.simulation import simulate as run_simulation
-from drip.services.simulation_report import Report, Wanted, report
+from drip.services.trials.simulated_patients import MOST, patients
+from drip.services.trials.simulation import Progress
+from drip.services.trials.simulation import simulate as run_simulation
+from drip.services.trials.simulation_report import Report, Wanted, report
 from drip.store.throw_away import throw_away_engine
 
 _OUTBOX = Path("drip-simulation")

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from drip.cli.simulation_words import hour_said, number
-from drip.services.simulation_report import Queue, Report
+from drip.services.trials.simulation_report import Queue, Report
 
 HEIGHT = 200
 """Of the plot, in pixels."""

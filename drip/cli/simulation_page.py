@@ -7,7 +7,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from drip.cli import simulation_chart as chart
 from drip.cli import simulation_words as words
-from drip.services.simulation_report import TOO_LATE, Report
+from drip.services.trials.simulation_report import TOO_LATE, Report
 
 
 def page(made: Report) -> str:

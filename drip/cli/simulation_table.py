@@ -18,7 +18,7 @@ from drip.cli.simulation_words import (
     texts_a_second,
     wait_classes,
 )
-from drip.services.simulation_report import Hour, Report
+from drip.services.trials.simulation_report import Hour, Report
 
 _BAR = 16
 """Columns of the longest bar."""

@@ -9,7 +9,7 @@ from drip.core.delivery import SAID
 from drip.core.pace import RATES
 from drip.core.schedule import Channel
 from drip.core.sms import Encoding
-from drip.services.simulation_report import TOO_LATE, WAITS, Counts, Queue, Report
+from drip.services.trials.simulation_report import TOO_LATE, WAITS, Counts, Queue, Report
 
 Line = tuple[str, str, str]
 """What is counted, and how many texts and emails that is."""

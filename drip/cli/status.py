@@ -14,7 +14,7 @@ from drip.cli.printing import as_json, print_json, said, wrapped
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
 from drip.errors import StoreError
-from drip.services.status import ClinicStatus, clinic_status, meaning_of
+from drip.services.staff.status import ClinicStatus, clinic_status, meaning_of
 from drip.store.attempts import Failures
 from drip.store.figures import Sends
 

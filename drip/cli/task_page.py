@@ -10,7 +10,7 @@ from drip.cli.conversation import conversation_lines, phone_shown, shown
 from drip.cli.printing import said, wrapped
 from drip.core.ages import age_said
 from drip.core.delivery import SAID
-from drip.services.conversation import Concerned, TaskFile
+from drip.services.staff.conversation import Concerned, TaskFile
 
 Rows = Iterable[tuple[str, str]]
 

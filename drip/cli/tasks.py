@@ -10,8 +10,8 @@ from drip.cli.task_page import task_lines
 from drip.core.ages import age_said
 from drip.errors import InvalidInput
 from drip.intake.fields import one_line
-from drip.services import staff_tasks
-from drip.services.conversation import open_task_file, waiting_tasks
+from drip.services.staff import tasks as staff_tasks
+from drip.services.staff.conversation import open_task_file, waiting_tasks
 from drip.store.schema import Task
 
 _TASK = RowId("a task", "`drip tasks` shows them")

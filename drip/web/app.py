@@ -13,7 +13,9 @@ from drip.app import App
 from drip.core.schedule import Channel
 from drip.errors import DripError, NotFound, StoreError
 from drip.providers.protocol import Provider
-from drip.services import answering, hearing, receiving
+from drip.services.answers import answering
+from drip.services.inbound import hearing
+from drip.services.receipts import receiving
 from drip.web import email_hooks, health, pages, preferences, twilio_hooks, unsubscribing
 from drip.web.bounds import Bounds
 from drip.web.gathering import Errand, Gathered

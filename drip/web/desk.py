@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from drip.app import App
 from drip.core.receipts import Taken
-from drip.services.receiving import Word
+from drip.services.receipts.receiving import Word
 from drip.web.gathering import Errand, Gathered
 
 # Asynchronous all: FastAPI gives each that is not to a thread, which costs more than it does.

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from drip.providers import sendgrid, ses
 from drip.providers.sns import ForgedError, NotSnsError, Sns
 from drip.services import metrics
-from drip.services.bounces import take_in
+from drip.services.receipts.bounces import take_in
 from drip.web.desk import Desk
 
 router = APIRouter(tags=["webhooks"])

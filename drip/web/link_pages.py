@@ -10,7 +10,7 @@ from drip.content.markdown import one_line
 from drip.content.page_words import PageWords, Said, page_words
 from drip.content.words import clinic_blanks, fill
 from drip.core.links import LinkBroken, LinkExpired, Purpose
-from drip.services.link_holders import Holder, holder_of
+from drip.services.pages.link_holders import Holder, holder_of
 from drip.web.showing import frame_for, show
 
 

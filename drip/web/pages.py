@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from drip.content.words import fill
 from drip.core.links import Link, LinkBroken
-from drip.services.patient_pages import Action, PatientPage, answer, open_page, visit_calendar
+from drip.services.pages.patient_pages import Action, PatientPage, answer, open_page, visit_calendar
 from drip.web.desk import Desk
 from drip.web.forms import Form
 from drip.web.showing import PRIVATE, CalmRoute, Frame, frame_for, show

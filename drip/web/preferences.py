@@ -14,8 +14,8 @@ from drip.content.language_file import load_language
 from drip.content.page_words import PreferencesWords, page_words
 from drip.content.sources import ContentDir
 from drip.core.links import LinkExpired
-from drip.services.link_holders import Holder
-from drip.services.preferences import Preferences, Wishes, choose, preferences_of
+from drip.services.pages.link_holders import Holder
+from drip.services.pages.preferences import Preferences, Wishes, choose, preferences_of
 from drip.web.desk import Desk
 from drip.web.forms import Form
 from drip.web.link_pages import holder_by, show_expired, show_to

@@ -11,7 +11,9 @@ from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from drip.core.inbound import InboundText, ReceiptWord
-from drip.services import answering, hearing, metrics
+from drip.services import metrics
+from drip.services.answers import answering
+from drip.services.inbound import hearing
 from drip.web.desk import Answers, Desk, Receipts
 
 Form = ImmutableMultiDict[str, str]

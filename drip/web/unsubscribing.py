@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from drip.core.links import LinkExpired
-from drip.services.unsubscribing import gets_emails, unsubscribe
+from drip.services.pages.unsubscribing import gets_emails, unsubscribe
 from drip.web.desk import Desk
 from drip.web.forms import Form
 from drip.web.link_pages import holder_by, show_expired, show_to

@@ -10,12 +10,12 @@ from drip.clock import Clock
 from drip.core.schedule import Channel
 from drip.errors import StoreError
 from drip.services import metrics
-from drip.services.answering import send_waiting
-from drip.services.crisis import raise_again
-from drip.services.digest import send_digests
-from drip.services.housekeeping import keep_house
-from drip.services.polling import poll
-from drip.services.sending import Sender
+from drip.services.answers.answering import send_waiting
+from drip.services.answers.crisis import raise_again
+from drip.services.outbound.sending import Sender
+from drip.services.receipts.polling import poll
+from drip.services.staff.digest import send_digests
+from drip.services.upkeep.housekeeping import keep_house
 from drip.store import claiming
 from drip.store.engine import reading
 

@@ -14,7 +14,7 @@ from drip.app import App
 from drip.errors import SettingsError
 from drip.providers.redis_queues import Broker
 from drip.services import metrics
-from drip.services.gauges import Gauges
+from drip.services.upkeep.gauges import Gauges
 from drip.store.engine import open_engine
 from drip.worker.celery_app import QUEUES
 

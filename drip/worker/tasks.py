@@ -6,12 +6,14 @@ from celery import shared_task
 
 from drip.app import App
 from drip.core.schedule import Channel
-from drip.services import housekeeping, metrics, polling
-from drip.services.answering import send_waiting
-from drip.services.crisis import raise_again
-from drip.services.digest import send_digests
-from drip.services.sending import Claim, Sender
-from drip.services.settling import settle_all
+from drip.services import metrics
+from drip.services.answers.answering import send_waiting
+from drip.services.answers.crisis import raise_again
+from drip.services.outbound.sending import Claim, Sender
+from drip.services.outbound.settling import settle_all
+from drip.services.receipts import polling
+from drip.services.staff.digest import send_digests
+from drip.services.upkeep import housekeeping
 from drip.worker import ticking
 
 _TICK = "tick"

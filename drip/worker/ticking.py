@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from drip.clock import Clock
 from drip.core.schedule import Channel
-from drip.services.sending import Claim, Sender
+from drip.services.outbound.sending import Claim, Sender
 from drip.store import claiming
 from drip.store.claiming import Look
 from drip.store.engine import reading

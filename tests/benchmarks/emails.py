@@ -30,7 +30,7 @@ from drip.core.outgoing import (
 from drip.core.schedule import Channel
 from drip.logs import configure_logs
 from drip.providers.smtp import Smtp
-from drip.services.sending import Sender
+from drip.services.outbound.sending import Sender
 from drip.store.engine import open_engine
 from tests.benchmarks.figures import Figure, timed
 from tests.benchmarks.population import make_due, population, unfinished

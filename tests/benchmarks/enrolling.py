@@ -21,8 +21,8 @@ from drip.content.sources import content_dir
 from drip.core.planner import Journey, Plan, plan
 from drip.core.schedule import Channel
 from drip.intake.booking import Booking, Given
-from drip.services import enrolling
-from drip.services.importing import AT_ONCE
+from drip.services.bookings import enrolling
+from drip.services.bookings.importing import AT_ONCE
 from drip.services.scope import Scope, open_scope
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade

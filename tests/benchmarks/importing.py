@@ -12,7 +12,7 @@ from drip.content.clinic_file import sample_clinic
 from drip.content.sources import content_dir
 from drip.intake.booking import Defaults
 from drip.intake.csv_file import CsvFile
-from drip.services.importing import import_csv
+from drip.services.bookings.importing import import_csv
 from drip.services.scope import open_scope
 from drip.store.engine import open_engine, reading, writing
 from drip.store.migrate import upgrade

@@ -18,7 +18,7 @@ from drip.content.sources import content_dir
 from drip.core.clinic import Clinic
 from drip.core.schedule import Channel
 from drip.intake.booking import Booking, Given
-from drip.services.enrolling import enroll_all
+from drip.services.bookings.enrolling import enroll_all
 from drip.services.scope import open_scope
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade

@@ -8,7 +8,7 @@ import pytest
 from drip.app import App
 from drip.clock import system_clock
 from drip.core.replies import ReplyClass
-from drip.services.answering import send_waiting
+from drip.services.answers.answering import send_waiting
 from tests.cli.conftest import Drip
 from tests.cli.terminal import at_terminal
 from tests.cli.thread import ANA, OURS, add_reply, add_task, answers

@@ -8,7 +8,7 @@ import pytest
 from drip.cli.simulation_table import _print_figures
 from drip.cli.simulation_words import busiest_said, days_said, parts, queue_said, summary
 from drip.core.schedule import Channel
-from drip.services.simulation_report import Counts, Hour, Lateness, Queue, Report, Wanted
+from drip.services.trials.simulation_report import Counts, Hour, Lateness, Queue, Report, Wanted
 
 NEW_YORK = ZoneInfo("America/New_York")
 TEN = datetime(2026, 12, 7, 15, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from drip.app import App
 from drip.core.inbound import InboundText
 from drip.core.replies import ReplyClass
-from drip.services.hearing import hear
+from drip.services.inbound.hearing import hear
 from tests.cli.conftest import Drip
 from tests.cli.terminal import at_terminal
 from tests.cli.thread import ANA, add_answer, add_reply, add_task

@@ -22,7 +22,7 @@ from drip.clock import system_clock
 from drip.config import read_settings
 from drip.content.clinic_file import SAMPLE
 from drip.core.delivery import Status
-from drip.services.sending import Sender
+from drip.services.outbound.sending import Sender
 from tests.servers.smtp_server import SmtpServer
 from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER, TwilioServer
 from tests.services.desk import NOW, Desk

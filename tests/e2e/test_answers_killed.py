@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from drip.core.answers import LEASE
 from drip.core.schedule import Channel
-from drip.services.answering import say, send_waiting
+from drip.services.answers.answering import say, send_waiting
 from drip.store import answers
 from drip.store.engine import reading, writing
 from drip.store.schema import Answer

@@ -15,7 +15,7 @@ from drip.content.language_file import load_language
 from drip.content.sources import content_dir
 from drip.content.wording import beginnings
 from drip.core.links import Purpose
-from drip.services.changing import cancel, reschedule
+from drip.services.bookings.changing import cancel, reschedule
 from drip.store.engine import open_engine
 from drip.store.migrate import upgrade
 from tests.e2e.chromium import LEFT_OUT, WHY, chromium

@@ -19,9 +19,9 @@ from drip.providers.outbox import Outbox
 from drip.providers.protocol import Provider
 from drip.providers.smtp import Smtp
 from drip.providers.twilio import Twilio
-from drip.services.housekeeping import keep_house
-from drip.services.sending import LEASE, Sender
-from drip.services.settling import SETTLE_AFTER
+from drip.services.outbound.sending import LEASE, Sender
+from drip.services.outbound.settling import SETTLE_AFTER
+from drip.services.upkeep.housekeeping import keep_house
 from drip.store import claiming
 from drip.store import engine as store_engine
 from drip.store.engine import open_engine, reading

@@ -24,11 +24,11 @@ from drip.content.sources import content_dir
 from drip.core.delivery import Reason, Status
 from drip.core.schedule import Channel
 from drip.intake.booking import Booking, Defaults, read_booking
-from drip.services.enrolling import Enrolled, enroll_all
-from drip.services.housekeeping import keep_house
+from drip.services.bookings.enrolling import Enrolled, enroll_all
+from drip.services.consent.stopping import stop_address
+from drip.services.outbound.sending import Sender
 from drip.services.scope import Scope, open_scope
-from drip.services.sending import Sender
-from drip.services.stopping import stop_address
+from drip.services.upkeep.housekeeping import keep_house
 from drip.store.engine import open_engine, reading
 from drip.store.schema import Attempt, Delivery, Patient, Task
 from tests.servers.twilio_process import TwilioProcess

@@ -11,7 +11,7 @@ import pytest
 from drip.clock import system_clock
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
-from drip.services.sending import Claim
+from drip.services.outbound.sending import Claim
 from drip.worker import loop, ticking
 from tests.faults.accounts import nothing_was_lost_or_doubled
 from tests.faults.station import PATIENCE, Station

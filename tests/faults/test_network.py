@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from drip.core.delivery import Reason, Status
-from drip.services.housekeeping import keep_house
+from drip.services.upkeep.housekeeping import keep_house
 from tests.faults.accounts import nothing_was_lost_or_doubled
 from tests.faults.conftest import SOAK
 from tests.faults.station import Station

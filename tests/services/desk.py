@@ -15,10 +15,10 @@ from drip.core.delivery import WAITING, Status
 from drip.core.outgoing import Accepted, Answer, NotSent, Outgoing, Settlement, Unsettled
 from drip.core.schedule import Channel
 from drip.intake.booking import Booking, Defaults, read_booking
-from drip.services.enrolling import Enrolled, enroll, enroll_all
-from drip.services.housekeeping import keep_house
+from drip.services.bookings.enrolling import Enrolled, enroll, enroll_all
+from drip.services.outbound.sending import Sender
 from drip.services.scope import Scope, open_scope
-from drip.services.sending import Sender
+from drip.services.upkeep.housekeeping import keep_house
 from drip.store import attempts, claiming, deliveries, enrollments, patients, tasks
 from drip.store.engine import reading
 from drip.store.schema import Attempt, Delivery, Enrollment, Patient, Task

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from drip.content.clinic_file import sample_clinic
 from drip.core.clinic import Clinic
 from drip.core.inbound import InboundText
-from drip.services.hearing import hear
+from drip.services.inbound.hearing import hear
 from drip.store.engine import reading
 from drip.store.schema import Address, Answer, Reply
 from tests.services.desk import NOW, Desk, hurried, without_reason

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from drip.core.delivery import Status
 from drip.core.outgoing import Answer, Outgoing, SmsContent
-from drip.services.recording import Answered, record
+from drip.services.outbound.recording import Answered, record
 from drip.store import attempts
 from drip.store.engine import writing
 from drip.store.moves import DELIVERIES, moving

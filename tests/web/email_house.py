@@ -17,7 +17,7 @@ from drip.config import Secret, Settings
 from drip.core.links import Links
 from drip.core.outgoing import Outgoing
 from drip.providers.mime import compose
-from drip.services.sending import Sender
+from drip.services.outbound.sending import Sender
 from drip.store.engine import reading
 from drip.store.schema import Consent
 from drip.web.app import create_app

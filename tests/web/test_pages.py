@@ -16,8 +16,8 @@ from drip.content.language_file import load_language
 from drip.content.sources import built_in, content_dir
 from drip.content.wording import beginnings
 from drip.core.schedule import Channel
-from drip.services.changing import cancel, reschedule
-from drip.services.sending import Sender
+from drip.services.bookings.changing import cancel, reschedule
+from drip.services.outbound.sending import Sender
 from drip.store.engine import reading, writing
 from drip.store.schema import Address, Consent
 from drip.web.app import create_app

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from drip.core.outgoing import Rejected, SmsContent
 from drip.core.schedule import Channel
-from drip.services.stopping import stop_address
+from drip.services.consent.stopping import stop_address
 from tests.services.desk import NOW, at
 from tests.web.email_house import PUBLIC_URL, EmailHouse, email_house
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from drip.services.changing import reschedule
+from drip.services.bookings.changing import reschedule
 from tests.services.desk import DAY, HOUR, NOW, at
 from tests.web.email_house import PUBLIC_URL, EmailHouse, email_house
 

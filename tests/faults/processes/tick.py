@@ -6,7 +6,7 @@ from pathlib import Path
 
 from drip.app import App
 from drip.core.schedule import Channel
-from drip.services.sending import Claim
+from drip.services.outbound.sending import Claim
 from drip.worker import ticking
 
 ticking.BACKLOG = 50

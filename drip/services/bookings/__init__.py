@@ -1,0 +1,1 @@
+"""Visits as they are booked, imported, moved, cancelled and confirmed."""

@@ -1,0 +1,1 @@
+"""Who may be written to: consent given and withdrawn, stops."""

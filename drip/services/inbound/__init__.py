@@ -1,0 +1,1 @@
+"""What patients write: whose words they are, what they mean, what follows."""

@@ -1,0 +1,58 @@
+"""Words of crisis, and whatever an address says while its crisis is open."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from drip.core.answers import CRISIS, CRISIS_STOP, IN_CRISIS, STAFF
+from drip.core.replies import ReplyClass
+from drip.services import plans
+from drip.services.answers import crisis
+from drip.services.inbound.effects import end_texts
+from drip.services.inbound.said import Heard, open_task, said_since, say, who_said
+from drip.store import answers, replies
+
+_AGAIN = timedelta(minutes=30)
+"""After how long words of crisis are answered again."""
+
+_QUIET = timedelta(hours=12)
+"""After how long anything else is answered, if no person has written meanwhile."""
+
+
+def hear_crisis(session: Session, heard: Heard, case: int | None) -> None:
+    """Answer at once, have people told, and end the texts where that was asked for too.
+
+    `case` is the task of the open crisis, if there is one: every reply joins it, and only a stop
+    does something besides. After a stop no text can be sent: somebody must phone.
+    """
+    was_open, owed = case is not None, _is_owed(session, heard)
+    said = say(session, heard, CRISIS_STOP if heard.stop else CRISIS) if owed else None
+    if heard.asks is ReplyClass.CRISIS:
+        case = crisis.open_case(
+            session,
+            heard.scope,
+            reply_id=heard.reply_id,
+            address=heard.address,
+            enrollment_ids=[each.id for each in heard.whose.active or heard.whose.booked],
+            stop=heard.stop,
+            answered=said is not None or (heard.can_be_answered and not owed),
+            now=heard.now,
+        )
+    assert case is not None, "there is one, or it was opened now"
+    if said is not None and (answer := answers.get(session, said)) is not None:
+        answer.task_id = case
+    if heard.stop:
+        end_texts(session, heard)
+    if heard.stop and was_open:
+        says = f"Phone {who_said(heard)} at once: a crisis is open and no text can be sent"
+        open_task(session, heard, plans.CALL, says, urgent=True)
+    replies.join_task(session, heard.reply_id, case)
+
+
+def _is_owed(session: Session, heard: Heard) -> bool:
+    """Whether the lines of help are to be said, and not the same again a moment later."""
+    if heard.stop:
+        return True
+    if heard.asks is ReplyClass.CRISIS:
+        return not said_since(session, heard, tuple(IN_CRISIS), _AGAIN)
+    return not said_since(session, heard, (*IN_CRISIS, STAFF), _QUIET)

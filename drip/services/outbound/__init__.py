@@ -1,0 +1,1 @@
+"""Due messages on their way: decided, handed over, recorded, settled."""

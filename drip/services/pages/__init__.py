@@ -1,0 +1,1 @@
+"""What a patient's link leads to: the message, preferences, unsubscribing."""

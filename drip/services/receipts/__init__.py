@@ -1,0 +1,1 @@
+"""What providers say of messages that they took: receipts, polls, bounces."""

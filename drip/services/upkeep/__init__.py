@@ -1,0 +1,1 @@
+"""Setting up, watching over and keeping in order an installation."""
