@@ -9,7 +9,7 @@ from pydantic import Field
 from drip.content.problems import BrokenContent, Problem, Severity, shown
 from drip.content.sources import ContentDir
 from drip.content.strict import LANGUAGE, Strict, validated
-from drip.content.yamlfile import Loc, read_yaml
+from drip.content.yamlfile import Loc, parse_yaml, read_text
 from drip.core.replies import Replies, ReplyRules, Topic, TopicRules
 from drip.core.reply_patterns import Pattern, PatternError, can_be_nothing, parse_pattern
 from drip.core.reply_words import words_of
@@ -77,8 +77,16 @@ def reply_rule_files(content: ContentDir) -> dict[str, Path]:
 
 
 def read_reply_rules(path: Path) -> ReplyRules:
-    """Read the rules of one language. Raises BrokenContent with every problem in the file."""
-    return _Reading(path).rules()
+    """Read the rules of one language; once for as long as the file stays the same.
+
+    Raises BrokenContent with every problem in the file.
+    """
+    return _read(path, read_text(path))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, text: str) -> ReplyRules:
+    return _Reading(path, text).rules()
 
 
 def reply_rule_problems(content: ContentDir) -> Iterator[Problem]:
@@ -100,8 +108,8 @@ def reply_rule_problems(content: ContentDir) -> Iterator[Problem]:
 class _Reading:
     """One file while it is read; it gathers every problem."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = read_yaml(path)
+    def __init__(self, path: Path, text: str) -> None:
+        self.file = parse_yaml(text, path)
         self.written = validated(RulesFile, self.file)
         self.spellings = {
             "".join(words_of(said)): tuple(words_of(meant))

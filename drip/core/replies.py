@@ -7,14 +7,16 @@ a bare "yes", which answers we cannot know which question and is an opt-in word 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
+from math import ceil, floor
 from operator import attrgetter
 from typing import NamedTuple
 
-from drip.core.reply_matcher import Match, Matcher
+from drip.core.reply_matcher import Matcher
 from drip.core.reply_patterns import END, START, InTurn, OneOf, Pattern
 from drip.core.reply_slips import slips
 from drip.core.reply_words import LONGEST, Reactions, without_courtesies, words_of
@@ -115,16 +117,20 @@ class _Mark(NamedTuple):
     is_idiom: bool
 
 
-class _Finding(NamedTuple):
-    """What one language's rules find in a reply.
+class _Told(NamedTuple):
+    """What a pattern's match says, from `start` up to `end` in words of the reply from 1."""
 
-    `known` counts the words that the rules know; `places` says for each topic from which word to
-    which it is told.
-    """
+    mark: _Mark
+    start: float
+    end: float
+
+
+class _Finding(NamedTuple):
+    """What one language's rules find in a reply; `known` counts the words that they know."""
 
     reader: "_Reader"
     known: int
-    places: dict[Topic, tuple[int, int]]
+    told: Sequence[_Told]
 
 
 class Replies:
@@ -146,17 +152,17 @@ class Replies:
         words = without_courtesies(words_of(said), self._courtesies)
         findings = [reader.read(words) for reader in self._readers]
         findings.sort(key=_known, reverse=True)
-        topics = {topic for finding in findings for topic in finding.places}
-        if not topics:
+        counting = _counting(findings)
+        if not counting:
             return Understood(ReplyClass.OTHER, language=_likely(findings))
-        first = min(topics, key=_ORDER.__getitem__)
-        found = next(finding for finding in findings if first in finding.places)
+        first = min(counting, key=_ORDER.__getitem__)
+        reader, told = counting[first]
         return Understood(
             reply_class=_CLASSES[first],
-            stop=not topics.isdisjoint(_STOPS),
-            language=found.reader.language,
-            matched=found.reader.said(words, *found.places[first]),
-            wrong_number=Topic.WRONG_NUMBER in topics,
+            stop=not counting.keys().isdisjoint(_STOPS),
+            language=reader.language,
+            matched=reader.said(words[floor(told.start) - 1 : ceil(told.end) - 1]),
+            wrong_number=Topic.WRONG_NUMBER in counting,
         )
 
 
@@ -192,14 +198,32 @@ class _Reader:
         known = len(symbols) - 1 - symbols.count("")
         symbols.append(END)
         matches = self._matcher.find(symbols)
-        places = _counting(matches, len(symbols)) if matches else {}
-        return _Finding(self, known, places)
+        if not matches:
+            return _Finding(self, known, ())
+        edges = self._edges(words, len(symbols) - 2)
+        found = [_Told(mark, edges[start], edges[end]) for mark, start, end in matches]
+        return _Finding(self, known, found)
 
-    def said(self, words: Sequence[str], start: int, end: int) -> str:
-        """What stands between two places of a reply, as it was read; the first word is 1."""
-        return " ".join(
-            [read for word in words for read in self._spelled(word)][start - 1 : end - 1]
-        )
+    def said(self, words: Sequence[str]) -> str:
+        """Some words of a reply, as they were read."""
+        return " ".join(read for word in words for read in self._spelled(word))
+
+    def _edges(self, words: Sequence[str], count: int) -> Sequence[float]:
+        """Where the symbols of a reply begin and the last ends, in words from 1.
+
+        The second of the two words for which "dont" stands begins half a word after it. The ends
+        of the reply take no room.
+        """
+        end = len(words) + 1
+        if count == len(words):
+            return [1, *range(1, end + 1), end]
+        edges: list[float] = [1]
+        for place, word in enumerate(words, start=1):
+            parts = len(self._remembered.get(word) or self._symbols(word))
+            edges.append(place)
+            if parts > 1:
+                edges += [place + part / parts for part in range(1, parts)]
+        return [*edges, end, end]
 
     def _symbols(self, word: str) -> tuple[str, ...]:
         """The symbols of the words for which a word stands."""
@@ -235,23 +259,31 @@ def _marked(topics: Mapping[Topic, TopicRules]) -> Iterator[tuple[Pattern, _Mark
             yield pattern, _Mark(topic, is_idiom=True)
 
 
-def _counting(matches: Sequence[Match[_Mark]], length: int) -> dict[Topic, tuple[int, int]]:
-    """Where each topic is first told outside of its idioms; the ends of a reply are no words."""
-    inner = [(mark, max(start, 1), min(end, length - 1)) for mark, start, end in matches]
-    covered = {
-        topic: _covered([(s, e) for mark, s, e in inner if mark == (topic, True)], length)
-        for topic in {mark.topic for mark, _, _ in inner if mark.is_idiom}
-    }
-    places: dict[Topic, tuple[int, int]] = {}
-    for (topic, is_idiom), start, end in inner:
-        if not is_idiom and not (topic in covered and end <= covered[topic][start]):
-            places.setdefault(topic, (start, end))
-    return places
+def _counting(findings: Iterable[_Finding]) -> dict[Topic, tuple["_Reader", _Told]]:
+    """What first tells each topic outside of its idioms, and in which language.
+
+    An idiom holds for all languages: those who write one borrow the words of others.
+    """
+    idioms: dict[Topic, list[_Told]] = {}
+    for finding in findings:
+        for told in finding.told:
+            if told.mark.is_idiom:
+                idioms.setdefault(told.mark.topic, []).append(told)
+    reach = {topic: _reach(every) for topic, every in idioms.items()}
+    counting: dict[Topic, tuple[_Reader, _Told]] = {}
+    for reader, _, every in findings:
+        for told in every:
+            topic, is_idiom = told.mark
+            if is_idiom or topic in counting:
+                continue
+            if not (topic in reach and told.end <= reach[topic](told.start)):
+                counting[topic] = (reader, told)
+    return counting
 
 
-def _covered(idioms: Iterable[tuple[int, int]], length: int) -> list[int]:
-    """For each place, how far an idiom reaches that begins there or before."""
-    reach = [0] * length
-    for start, end in idioms:
-        reach[start] = max(reach[start], end)
-    return list(accumulate(reach, max))
+def _reach(idioms: Iterable[_Told]) -> Callable[[float], float]:
+    """How far an idiom reaches that begins at a place or before."""
+    ordered = sorted(idioms, key=attrgetter("start"))
+    starts = [idiom.start for idiom in ordered]
+    ends = [0.0, *accumulate((idiom.end for idiom in ordered), max)]
+    return lambda place: ends[bisect_right(starts, place)]

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from drip.core.reply_patterns import ANY, END, NUMBER, START, Either, InTurn, OneOf, Pattern
 
-MOST_STATES = 10_000
+MOST_STATES = 15_000
 """States that are kept; with more, all are forgotten and begin anew."""
 
 M = TypeVar("M")
@@ -46,6 +46,11 @@ class _Step(Generic[M]):
             or (bool(self.beginnings) and word.startswith(self.beginnings))
         )
 
+    @property
+    def takes_only_these(self) -> bool:
+        """Whether it takes its words and no others."""
+        return not (self.beginnings or ANY in self.words or NUMBER in self.words)
+
 
 class _State(dict[str, "_State[M]"], Generic[M]):
     """Where all patterns stand after some words; by symbol, where they stand after one more.
@@ -77,18 +82,27 @@ class Matcher(Generic[M]):
     """Finds patterns in words; each pattern carries a mark that says which it is."""
 
     def __init__(self, patterns: Iterable[tuple[Pattern, M]]) -> None:
-        self._first: list[_Step[M]] = []
+        self._first: dict[str, list[_Step[M]]] = {}
+        self._first_of_many: list[_Step[M]] = []
         known: set[str] = set()
         for pattern, mark in patterns:
             end: _Step[M] = _Step(frozenset(), ())
             end.marks = (mark,)
-            self._first += _linked(pattern, (end,), known)
+            for step in _linked(pattern, (end,), known):
+                self._add_first(step)
         self.words = frozenset(word for word in known if word[-1] not in (ANY, NUMBER))
         self._beginnings = tuple(
             sorted((word[:-1] for word in known if word[-1] == ANY and word != ANY), key=len)
         )
         self._begun: dict[str, frozenset[tuple[_Step[M], int]]] = {}
         self._forget()
+
+    def _add_first(self, step: _Step[M]) -> None:
+        if not step.takes_only_these:
+            self._first_of_many.append(step)
+            return
+        for word in step.words:
+            self._first.setdefault(word, []).append(step)
 
     def symbol(self, word: str) -> str:
         """What a word is to the patterns: itself, its known beginning, a number, or "" for none."""
@@ -123,8 +137,9 @@ class Matcher(Generic[M]):
             for then in step.then
         }
         if symbol not in self._begun:
-            begun = ((then, 1) for step in self._first if step.takes(symbol) for then in step.then)
-            self._begun[symbol] = frozenset(begun)
+            first = self._first.get(symbol, [])
+            first = [*first, *(step for step in self._first_of_many if step.takes(symbol))]
+            self._begun[symbol] = frozenset((then, 1) for step in first for then in step.then)
         both = self._begun[symbol] | reached
         if len(self._states) >= MOST_STATES:
             self._forget()

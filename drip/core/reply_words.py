@@ -10,10 +10,23 @@ LONGEST = 10_000
 
 _QUOTED_LINES = re.compile(r"(?:^.*(?:wrote|escribi[oó]):\s*\n)?(?:^[ \t]*>.*\n?)+", re.MULTILINE)
 _APOSTROPHES = re.compile("[‘’‛ʼ´′]")
-_MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u2060\ufe0f\ufeff]")
+_MARKS = re.compile(
+    "[\u00ad\u0300-\u036f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
+)
+"""Accents, and what stands between letters without being seen."""
 _NO_WORDS = re.compile(r"[\W_]+")
 _LONG_DRAWN = re.compile(r"([^\W\d_])\1\1+")
 _SPELLED_OUT = re.compile(r"\b[a-z](?: [a-z]){2,}\b")
+
+_DOLLAR = re.compile(r"\$(?=[^\W\d_])")
+"""A dollar sign written for an S, as in "$top"."""
+
+_TWINS = str.maketrans(
+    "авекмнорстухіјѕԁһԛԝαβεζηικμνορτυχϲᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "abekmhopctyxijsdhqwabezhikmnoptyxcabcdeghijklmnoprstuvwyz",
+)
+"""Cyrillic, Greek and small capital letters that look like Latin ones, as in "SТОР"."""
 
 _ASCII = {number: " " for number in range(128) if not chr(number).isalnum()}
 
@@ -21,19 +34,28 @@ _ASCII = {number: " " for number in range(128) if not chr(number).isalnum()}
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters, without accents, punctuation and emoji.
 
-    "don’t" is `dont`, "STOOOP" and "s.t.o.p" are `stop`, full-width letters are plain ones, and a
-    word said twice in a row is said once.
+    "don’t" is `dont`, "STOOOP", "s.t.o.p" and "$top" are `stop`, letters that look like Latin ones
+    are Latin ones, and a word said twice in a row is said once.
     """
     text = text.replace("'", "").replace("`", "")
     if not text.isascii():
         text = _MARKS.sub("", unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text)))
-    text = text.casefold().translate(_ASCII)
+    text = text.casefold()
+    if "$" in text:
+        text = _DOLLAR.sub("s", text)
+    text = text.translate(_ASCII)
     if not text.isascii():
-        text = _NO_WORDS.sub(" ", text)
+        text = " ".join(map(_latin, _NO_WORDS.sub(" ", text).split()))
     words = [_drawn_in(word) for word in text.split()]
     if list(map(len, words)).count(1) > 2:
         words = _SPELLED_OUT.sub(_joined, " ".join(words)).split()
     return [word for word, before in zip(words, ["", *words], strict=False) if word != before]
+
+
+def _latin(word: str) -> str:
+    """The word in Latin letters if all of it looks like them; a word of another script stays."""
+    latin = word.translate(_TWINS)
+    return latin if latin.isascii() else word
 
 
 @lru_cache(maxsize=50_000)
@@ -54,8 +76,9 @@ class Reactions:
 
     def __init__(self, beginnings: Iterable[str]) -> None:
         known = "|".join(r"\W+".join(map(re.escape, each.split())) for each in beginnings)
+        begun = rf"(?:[^\w“”\"«]*\b(?:{known})\b)+"
         self._reaction = re.compile(
-            rf"[^\w“”\"«]*(?:{known})[^\w“”\"«]*[“”\"«](?:.*[”\"»]|.*)", re.IGNORECASE | re.DOTALL
+            begun + r"[^\w“”\"«]*[“”\"«](?:.*[”\"»]|.*)", re.IGNORECASE | re.DOTALL
         )
 
     def without(self, text: str) -> str:

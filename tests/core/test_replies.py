@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from drip.content.reply_rules import load_replies
 from drip.content.sources import content_dir
-from drip.core.replies import Replies, ReplyClass, Understood
+from drip.core.replies import Replies, ReplyClass, ReplyRules, Topic, TopicRules, Understood
+from drip.core.reply_patterns import parse_pattern
 from drip.core.reply_words import LONGEST
 from tests.replies.labelled import labelled
 
@@ -67,6 +68,43 @@ def test_it_is_said_in_which_language_and_by_which_words(
     assert understood.language == language
     assert (understood.matched is None) == (matched is None)
     assert matched is None or matched in f"{understood.matched} {text.casefold()}"
+
+
+@pytest.mark.parametrize(
+    "words", ["STOP", "$top", "st0p", "s t o p", "SТОР", "ＳＴＯＰ", "s\u200btop"]
+)
+def test_stop_is_heard_however_its_letters_are_written(words: str) -> None:
+    assert REPLIES.understand(words).stop
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Liked “River Clinic: your visit is Tuesday. Reply C to confirm, STOP to end.”",
+        "Loved “If you are in danger call 911. Call or text 988.”",
+        "Disliked “Reply STOP to end”",
+        "Emphasized “Reply STOP to end”",
+        "Reacted 👍 to “Reply C to confirm. Reply STOP to end”",
+        "Le gustó “Responda ALTO para terminar”",
+        "Reaccionó con 👍 a “Mande STOP para no recibirlos”",
+        "River Clinic: your visit is Tuesday at 9:00. Reply STOP to stop texts, HELP for help.",
+        "Reply STOP to end",
+    ],
+)
+def test_our_own_words_sent_back_ask_for_nothing(text: str) -> None:
+    understood = REPLIES.understand(text)
+    assert (understood.reply_class, understood.stop) == (ReplyClass.OTHER, False)
+
+
+def test_an_idiom_of_one_language_holds_for_the_rules_of_all() -> None:
+    def rules(language: str, crisis: TopicRules) -> ReplyRules:
+        return ReplyRules(language, {Topic.CRISIS: crisis}, {}, (), (), (), ())
+
+    death = parse_pattern("suicide", {}, lambda word: (word,))
+    film = parse_pattern("suicide squad", {}, lambda word: (word,))
+    both = Replies([rules("en", TopicRules(unless=(film,))), rules("es", TopicRules((), (death,)))])
+    assert both.understand("suicide").reply_class is ReplyClass.CRISIS
+    assert both.understand("I saw suicide squad").reply_class is ReplyClass.OTHER
 
 
 @pytest.mark.parametrize("word", ["shop", "step", "soap", "spot", "top", "sop", "hello", "hell"])

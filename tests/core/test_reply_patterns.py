@@ -99,11 +99,18 @@ def test_of_several_matches_with_one_end_the_longest_counts() -> None:
 
 def test_a_long_text_takes_time_in_proportion_to_its_length() -> None:
     matcher = Matcher([(parsed("a .. b .. c .. d"), None), (parsed("a .. a .. a .. a"), None)])
-    words = [matcher.symbol("a")] * 20_000
-    matcher.find(words)
-    start = time.process_time()
-    matcher.find(words)
-    assert time.process_time() - start < 1
+    matcher.find([matcher.symbol("a")] * 100)  # the states are made once
+
+    def taken(many: int) -> float:
+        words = [matcher.symbol("a")] * many
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            matcher.find(words)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert taken(40_000) < 40 * taken(4_000)
 
 
 @given(st.text(alphabet="ab|()?.<>*A '", max_size=30))

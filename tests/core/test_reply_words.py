@@ -28,6 +28,12 @@ from drip.core.reply_words import Reactions, without_courtesies, words_of
         ("", ""),
         ("👍🙏", ""),
         ("стоп", "стоп"),
+        ("SТОР", "stop"),
+        ("ЅΤΟΡ", "stop"),
+        ("ꜱᴛᴏᴘ", "stop"),
+        ("s\u2066t\u202eo\u034fp\ufe00", "stop"),
+        ("$top", "stop"),
+        ("it costs $50", "it costs 50"),
     ],
 )
 def test_how_it_is_typed_plays_no_part(typed: str, words: str) -> None:
@@ -67,6 +73,8 @@ def test_greetings_and_thanks_are_left_out_at_both_ends(words: str, left: str) -
         ('Loved "Reply STOP to', ""),
         ("👍 to “Reply “STOP” to end”", ""),
         ("liked “see you” stop", "stop"),
+        ("Liked 👍🏽 to “Reply STOP to end”", ""),
+        ("likedto “STOP”", "likedto “STOP”"),
         ("I liked “that”", "I liked “that”"),
         ("“STOP”", "“STOP”"),
         ("C\n> Reply STOP to end\n> or HELP", "C"),

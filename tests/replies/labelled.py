@@ -2,7 +2,9 @@
 
 Each file has the class above its replies, one a line: `[crisis]`, or `[crisis stop]` where the
 text also says stop. `first.txt` was there while the rules were written; each later file was
-written before the rules were measured on it.
+written before the rules were measured on it. The last English ones hold what the rules were then
+taught: `told_otherwise.txt` a crisis in words of many kinds, `only_idioms.txt` what frightens and
+is none, `whole_sentences.txt` stops that are more than a keyword.
 """
 
 import re
