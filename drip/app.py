@@ -107,6 +107,14 @@ class App:
         url, secret = self.settings.public_url, self.settings.secret_key
         return Links(url, secret.reveal()) if url and secret else None
 
+    @property
+    def example_page(self) -> str | None:
+        """What stands for the link of a patient's page, and leads nowhere; None without links."""
+        from drip.core.links import example_page
+
+        url = self.settings.public_url
+        return example_page(url) if url and self.links else None
+
     @cached_property
     def pace(self) -> "Pace":
         """What senders may hand over a second: in Redis where one is set."""

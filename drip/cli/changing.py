@@ -8,6 +8,7 @@ from drip.app import App
 from drip.cli.enrollment_option import enrollment_id, names_enrollment
 from drip.cli.plan_table import calls_json, print_calls, print_plan
 from drip.cli.printing import as_json, note, print_json, said, warn
+from drip.core.delivery import Reason
 from drip.core.planner import Plan
 from drip.core.schedule import Channel
 from drip.errors import InvalidInput
@@ -71,6 +72,8 @@ def resume(id_: int | None, ref: str | None, as_json: bool) -> None:
     found = enrollment_id(app.scope, id_, ref)
     made = changing.resume(app.scope, found, app.clock())
     _show(app.scope, found, "Goes on", made, as_json)
+    if not as_json and any(row.reason is Reason.CRISIS for _, row in made.change):
+        warn(f"Education stays on hold: a crisis is open. `drip resume {found}` again ends that.")
 
 
 @click.command("no-show")

@@ -30,7 +30,8 @@ def check(as_json: bool) -> None:
     """
     app = App.from_environment()
     sample = not app.has_clinic
-    report = check_content(app.content, SAMPLE if sample else app.folder / CLINIC_FILE)
+    path = SAMPLE if sample else app.folder / CLINIC_FILE
+    report = check_content(app.content, path, app.settings.public_url)
     if as_json:
         print_json(_json(report, sample=sample))
     else:

@@ -9,7 +9,7 @@ import click
 from drip.app import App
 from drip.cli.enrollment_option import enrollment_id, names_enrollment
 from drip.cli.plan_table import calls_json, print_calls, print_plan
-from drip.cli.printing import as_json, print_json, print_table, said, warn
+from drip.cli.printing import as_json, note, print_json, print_table, said, warn
 from drip.content.words import phone_said
 from drip.core.delivery import SAID, Reason
 from drip.core.schedule import Channel
@@ -23,6 +23,7 @@ from drip.store.schema import Consent
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_ADDRESS = {Channel.SMS: "The phone", Channel.EMAIL: "The mailbox"}
 _TO_CHANNEL = {Channel.SMS: "texts", Channel.EMAIL: "emails"}
 
 
@@ -70,7 +71,8 @@ def show(id_: int | None, ref: str | None, as_json: bool) -> None:
     if as_json:
         print_json(_file_json(scope, found, shown))
         return
-    click.echo(f"{shown.patient.name}, enrollment {found}, {shown.patient.wording} wording")
+    click.echo(f"{shown.patient.name}, enrollment {found}")
+    click.echo(_wording_said(shown, scope))
     rows = [
         (_TO_CHANNEL[each.channel], _address(each), _stands(each, scope)) for each in shown.standing
     ]
@@ -79,7 +81,7 @@ def show(id_: int | None, ref: str | None, as_json: bool) -> None:
         click.echo("Nothing was ever said: no message goes out.")
         return
     print_table(
-        ("When", "Messages", "Consent", "How", "By", "Wording"),
+        ("When", "Messages", "Consent", "How", "By", "Form"),
         [
             (
                 said(word.at, scope.clinic.zone),
@@ -105,8 +107,9 @@ def grant(
 ) -> None:
     """Note that a patient agrees to texts or emails; what is still to come is planned.
 
-    It ends a stop that staff noted. After STOP by text only the patient's START lets texts
-    through: note that with --how keyword where Drip does not hear replies.
+    It ends a stop that staff noted, and a phone or mailbox that was not reached is tried again.
+    After STOP by text only the patient's START lets texts through: note that with --how keyword
+    where Drip does not hear replies. After a complaint about spam nothing goes there again.
     """
     app = App.from_environment()
     scope = app.scope
@@ -115,7 +118,7 @@ def grant(
     done = consenting.grant(scope, found, Channel(channel), how, who, app.clock())
     why = None
     if done.because is not None:
-        why = consenting.why_blocked(done.because, scope.clinic.texts.sender)
+        why = consenting.why_blocked(done.because, done.channel, scope.clinic.texts.sender)
     shown = preview_enrollment(scope, found)
     own = done.plans.get(found)
     if as_json:
@@ -125,6 +128,8 @@ def grant(
         return
     what = _TO_CHANNEL[done.channel]
     click.echo(f"Noted: {what} may go to the patient of enrollment {found} ({how}, {who}).")
+    if done.refused is not None:
+        note(f"{_ADDRESS[done.channel]} is tried again; it was refused before ({done.refused}).")
     if why is not None:
         warn(f"No {what} yet. {why}")
     elif done.address is None:
@@ -168,6 +173,15 @@ def revoke(
         print_calls(plan.unsendable)
 
 
+def _wording_said(shown: ConsentFile, scope: Scope) -> str:
+    """The wording of the texts, and since when by whose choice."""
+    if not shown.wordings:
+        return f"Wording of the texts: {shown.patient.wording} (nothing else was chosen)"
+    last = shown.wordings[-1]
+    when = said(last.at, scope.clinic.zone)
+    return f"Wording of the texts: {last.wording}, chosen {when} ({last.how}, {last.by_whom})"
+
+
 def _who(by: str | None) -> str:
     return one_line("--by", (by or "").strip() or getuser())
 
@@ -180,7 +194,7 @@ def _address(each: Standing) -> str:
 
 def _stands(each: Standing, scope: Scope) -> str:
     if each.because is not None and each.reason is Reason.SUPPRESSED:
-        return consenting.why_blocked(each.because, scope.clinic.texts.sender)
+        return consenting.why_blocked(each.because, each.channel, scope.clinic.texts.sender)
     return "may go out" if each.reason is None else SAID[each.reason]
 
 
@@ -189,6 +203,15 @@ def _file_json(scope: Scope, found: int, shown: ConsentFile) -> dict[str, object
         "enrollment": found,
         "patient": shown.patient.name,
         "wording": shown.patient.wording,
+        "wordings": [
+            {
+                "at": choice.at.astimezone(scope.clinic.zone),
+                "wording": choice.wording,
+                "how": choice.how,
+                "by": choice.by_whom,
+            }
+            for choice in shown.wordings
+        ],
         "channels": [
             {
                 "channel": each.channel,

@@ -65,7 +65,7 @@ def preview(
     if enrollment is not None:
         from drip.services.trials.previewing_enrolled import preview_enrollment
 
-        made = preview_enrollment(app.scope, enrollment, whole=whole)
+        made = preview_enrollment(app.scope, enrollment, page_url=app.example_page, whole=whole)
     else:
         zone = read_zone(timezone) if timezone else app.clinic_or_sample.zone
         clinic = app.clinic_or_sample
@@ -82,6 +82,7 @@ def preview(
             ),
             route=route or "",
             plain_wording=plain,
+            page_url=app.example_page,
         )
         made = make_preview(app.content, clinic, asked, whole=whole)
     if html is not None:

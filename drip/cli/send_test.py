@@ -36,7 +36,8 @@ def send_test(
     if not app.has_clinic:
         note("There is no clinic.yaml here: this is the sample clinic's message.")
     now = app.clock()
-    wanted = SendTest(schedule, step, to, language, Channel(channel) if channel else None)
+    chosen = Channel(channel) if channel else None
+    wanted = SendTest(schedule, step, to, language, chosen, app.example_page)
     outgoing = make_test_message(app.content, app.clinic_or_sample, wanted, now)
     if app.has_clinic and is_set_up(app.engine):
         refuse_stopped(app.scope, outgoing)

@@ -15,7 +15,7 @@ from drip.errors import SettingsError
 from drip.services.upkeep.setting_up import Written, set_up_database, write_files
 
 if TYPE_CHECKING:
-    from drip.services.upkeep.doctor import Finding
+    from drip.services.upkeep.findings import Finding
 
 _NEXT = """\
 Next:
@@ -51,7 +51,8 @@ def init(database_only: bool, as_json: bool) -> None:
 @as_json
 def doctor(as_json: bool) -> None:
     """Check the set-up and say how to mend it. Nothing is sent or changed."""
-    from drip.services.upkeep.doctor import Finding, Level, examine, shown_settings
+    from drip.services.upkeep.doctor import examine, shown_settings
+    from drip.services.upkeep.findings import Finding, Level
 
     found: list[Finding] = []
     try:

@@ -16,7 +16,7 @@ from drip.content.language_file import (
 )
 from drip.content.message_checks import (
     instruction_problems,
-    limit_of,
+    link_problems,
     message_problems,
     part_problems,
     reading_of,
@@ -24,6 +24,7 @@ from drip.content.message_checks import (
     sent_problems,
 )
 from drip.content.messages import Message
+from drip.content.page_words import page_problems, read_page_words
 from drip.content.problems import BrokenContent, Problem, Severity, nearest, shown
 from drip.content.readability import Reading
 from drip.content.render import Renderer
@@ -42,8 +43,9 @@ from drip.content.values import Facts
 from drip.content.wording import beginnings
 from drip.content.yamlfile import YamlFile, read_yaml
 from drip.core.clinic import Clinic
+from drip.core.links import example_page
 from drip.core.schedule import NOTICES, Channel, Schedule, Step
-from drip.core.sms import Encoding, Parts, measure
+from drip.core.sms import Encoding, Parts, limit_of, measure
 from drip.errors import ContentError
 
 A_DAY, A_WEEK = 1, 3
@@ -87,14 +89,22 @@ class Report:
         return tuple(p for p in self.problems if p.severity is Severity.ERROR)
 
 
-def check(content: ContentDir, clinic_path: Path = SAMPLE) -> Report:
-    """Check all content for a clinic: its clinic.yaml, or the sample. Mistakes are not raised."""
-    return _Check(content, clinic_path).report()
+_PUBLIC_URL = "https://care.example.com"
+"""As long as the address of patients' pages may well be."""
+
+
+def check(content: ContentDir, clinic_path: Path = SAMPLE, public_url: str | None = None) -> Report:
+    """Check all content for a clinic: its clinic.yaml, or the sample. Mistakes are not raised.
+
+    `public_url` is where patients' pages stand: links to them make texts longer.
+    """
+    return _Check(content, clinic_path, public_url or _PUBLIC_URL).report()
 
 
 class _Check:
-    def __init__(self, content: ContentDir, clinic_path: Path) -> None:
+    def __init__(self, content: ContentDir, clinic_path: Path, public_url: str) -> None:
         self.content, self.clinic_path = content, clinic_path
+        self.page_url = example_page(public_url)
         self.messages = content.messages()
         self.renderer = Renderer(content)
         self.problems: set[Problem] = set()
@@ -114,7 +124,7 @@ class _Check:
             for step in (*schedule.steps, *NOTICES.values())
             for language in languages
             if clinic is not None
-            for row in self.rows(schedule, step, ordinary(clinic, language))
+            for row in self.rows(schedule, step, self.patient(clinic, language))
         ]
         return Report(tuple(sorted(self.problems)), tuple(rows))
 
@@ -144,7 +154,16 @@ class _Check:
                 continue
             found[language] = words
             self.problems.update(title_problems(words, file))
+            self.pages(language, words)
         return found
+
+    def pages(self, language: str, words: Language) -> None:
+        try:
+            _, file = read_page_words(self.content, language)
+        except ContentError as error:
+            self.note(error, self.content.language(language))
+            return
+        self.problems.update(page_problems(file, words))
 
     def clinic(self, languages: dict[str, Language]) -> Clinic | None:
         try:
@@ -166,7 +185,7 @@ class _Check:
         self.problems.update(crisis_problems(lines, crisis_file, clinic.country, languages))
         for language in languages.keys() & lines.sms.keys() & lines.answers.keys():
             words, words_file = read_language(self.content, language)
-            facts = ordinary(clinic, language)
+            facts = self.patient(clinic, language)
             found = answer_problems(Answers(self.content), words, words_file, facts)
             self.problems.update(found)
         return clinic
@@ -180,7 +199,7 @@ class _Check:
             return
         wrong = set(message_problems(message, words))
         if clinic is not None:
-            facts = ordinary(clinic, language)
+            facts = self.patient(clinic, language)
             wrong.update(instruction_problems(message, facts, words))
             if not wrong:
                 # A message that is wrong in itself would only be wrong again.
@@ -212,6 +231,7 @@ class _Check:
             chosen = replace(facts, plain_wording=field == "sms_plain")
             real, most = self.parts(message, chosen), self.most_parts(message, chosen)
             self.problems.update(part_problems(message, field, real, most))
+            self.problems.update(link_problems(self.renderer, message, field, chosen))
             yield replace(
                 row,
                 wording=wording,
@@ -226,14 +246,18 @@ class _Check:
         days = long_days(self.renderer.language(facts.language))
         clinics = like(facts.clinic) if self.clinic_path == SAMPLE else (facts.clinic,)
         found = [
-            self.parts(message, worst)
+            self.parts(message, replace(worst, page_url=page_url))
             for clinic in clinics
             for worst in at_worst(replace(facts, clinic=clinic), days)
+            for page_url in dict.fromkeys((facts.page_url, None))
         ]
         return max(found, key=lambda parts: (parts.count > limit_of(parts), parts.count))
 
     def parts(self, message: Message, facts: Facts) -> Parts:
         return measure(self.renderer.sms(message.name, facts).body)
+
+    def patient(self, clinic: Clinic, language: str) -> Facts:
+        return ordinary(clinic, language, page_url=self.page_url)
 
     def note(self, error: ContentError, path: Path) -> None:
         if isinstance(error, BrokenContent):

@@ -22,7 +22,7 @@ from jinja2 import nodes
 from drip.content.markdown import escaped, one_line
 
 FIRST_NAME, SESSION, SUBJECT, BODY = "\ufdd0", "\ufdd1", "\ufddd", "\ufdde"
-STOP_URL, PREFERENCES_URL = "\ufddb", "\ufddc"
+PAGE_URL, STOP_URL, PREFERENCES_URL = "\ufdda", "\ufddb", "\ufddc"
 """Stand-ins; that of the n-th word about a session is n further on. BODY stands round the body."""
 STAND_IN = re.compile("([\ufdd0-\ufddd])")
 
@@ -30,6 +30,8 @@ _PLAIN = re.compile(
     # Begins and ends with a letter or a digit, as a stand-in does in the eyes of Markdown.
     r"([^\W_](?:[^\W_]|[ ',.:’\u0300-\u036f-])*(?<![ ',.:’-]))([',.:’-]*)"
 )
+_ADDRESS = re.compile(r"https?://[\w./:-]+", re.ASCII)
+"""An address that Markdown and HTML write as it is."""
 _DIGITS = 4
 """A value with more might hold a phone number, which the layout makes a link."""
 _TIME = re.compile(r" (?<=\d )(?:[AP]M\b|[ap]\. m\.)")
@@ -56,6 +58,11 @@ class StandIn(str):
         return cls._made(value, mark, found[1], found[2])
 
     @classmethod
+    def of_link(cls, mark: str, url: str | None) -> str | None:
+        """The address of a link with a stand-in; the address alone where it is not plain."""
+        return url if url is None or not _ADDRESS.fullmatch(url) else cls._made(url, mark, url, "")
+
+    @classmethod
     def _made(cls, value: str, mark: str, core: str, end: str) -> Self:
         made = cls(value)
         made._mark, made._core, made._shown = mark, core, mark + escaped(end)
@@ -74,7 +81,7 @@ def printed(value: StandIn) -> str:
 
 def to_put_in(values: Mapping[str, Any]) -> dict[str, str]:
     """What is to be put in for each stand-in among the values of a template."""
-    found = (values["patient"].first_name, *values["session"])
+    found = (values["patient"].first_name, values["links"].page, *values["session"])
     return {each._mark: each._core for each in found if isinstance(each, StandIn)}  # noqa: SLF001
 
 

@@ -1,11 +1,11 @@
 """Language files: every word that is not part of a message, and the crisis lines by country."""
 
-import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from drip.content.blanks import CLINIC_BLANKS, blank_problems, blanks_in
 from drip.content.problems import BrokenContent, Problem, nearest
 from drip.content.sources import ContentDir
 from drip.content.strict import LANGUAGE, Strict, validated
@@ -16,9 +16,6 @@ Instruction = Literal[
     "food", "drink", "medicines", "alcohol", "driving", "driving_short", "bring", "session_length"
 ]
 """What clinics differ on and say in their own words."""
-
-CLINIC_BLANKS = frozenset({"clinic.public_name", "clinic.phone", "clinic.email", "clinic.address"})
-"""What a sentence of a language file may say of the clinic."""
 
 VISIT_BLANKS = frozenset({"session.date", "session.when", "session.time", "session.at"})
 """What an answer about a visit may say of it."""
@@ -43,7 +40,6 @@ _NEEDED = {
     "crisis_stop": ("clinic.phone", _LINES),
 }
 """What an answer must say, since somebody may depend on it."""
-_CODE = re.compile(r"\{\{\s*(.*?)\s*\}\}|\{%|\{#")
 
 
 class RelativeDay(Strict):
@@ -146,7 +142,7 @@ def read_language(content: ContentDir, language: str) -> tuple[Language, YamlFil
     """The same, with the file that knows the place of each word."""
     file = read_yaml(content.language(language))
     words = validated(Language, file)
-    problems = [*_blank_problems(file), *_missing_blanks(words, file)]
+    problems = [*blank_problems(file, _known_at), *_missing_blanks(words, file)]
     if words.language != language:
         what = f'the file is called {language}.yaml but says "{words.language}"; make them the same'
         problems.append(file.problem(("language",), what))
@@ -178,36 +174,16 @@ def crisis_words(
     return sentences[language]
 
 
-def _blank_problems(file: YamlFile) -> Iterator[Problem]:
-    """Blanks that nothing would fill, and code, which does not work in these files."""
-    for loc, text in _texts(file.data):
-        known = _BLANKS_OF.get(loc) or _BLANKS_OF.get(loc[:1], CLINIC_BLANKS)
-        for code in _CODE.finditer(text):
-            if code[1] is None:
-                what = f'"{code[0]}" does not work in this file; only {{{{ }}}} with a name does'
-                yield file.problem(loc, what, offset=code.start())
-            elif code[1] not in known:
-                what = f'nothing is called "{code[1]}" here; {nearest(code[1], known)}'
-                yield file.problem(loc, what, offset=code.start())
+def _known_at(loc: Loc) -> frozenset[str]:
+    loc = tuple(loc)
+    return _BLANKS_OF.get(loc) or _BLANKS_OF.get(loc[:1], CLINIC_BLANKS)
 
 
 def _missing_blanks(words: Language, file: YamlFile) -> Iterator[Problem]:
     """Answers that leave out what somebody may depend on."""
     for key, needed in _NEEDED.items():
-        said = {code[1] for code in _CODE.finditer(getattr(words.answers, key))}
+        said = blanks_in(getattr(words.answers, key))
         for blank in needed:
             if blank not in said:
                 what = f"this answer must say {{{{ {blank} }}}}; add it"
                 yield file.problem(("answers", key), what)
-
-
-def _texts(data: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
-    """Every text in parsed YAML, with the way to it."""
-    if isinstance(data, str):
-        yield loc, data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from _texts(value, (*loc, key))
-    elif isinstance(data, list):
-        for place, value in enumerate(data):
-            yield from _texts(value, (*loc, place))

@@ -18,6 +18,7 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 """Marks that would turn round the text behind them."""
 _DROPPED = _BIDI | frozenset(map(chr, range(0xFDD0, 0xFDF0)))
 """Also what Unicode keeps for programs themselves, as the stand-ins of forms.py."""
+_OURS = re.compile("[\ufdd0-\ufdef]")
 _MEANT = re.compile(r"(?<!\\)(?:\\\\)*[`<&\[]")
 """What begins code, a link or an entity."""
 
@@ -43,6 +44,9 @@ class Document:
 
     def __init__(self, markdown: str) -> None:
         self._tokens = _parser().parse(markdown)
+        for token in self._tokens:
+            if link := _lone_link(token.children or ()):
+                link.attrSet("class", "button")
 
     def html(self) -> str:
         """The HTML; what looks like HTML in the Markdown is shown as text."""
@@ -54,19 +58,17 @@ class Document:
         """The sentences alone: paragraphs and list items one a line, without headings."""
         pairs = zip(self._tokens, self._tokens[1:], strict=False)
         found = [
-            _inline(token.children or ())
+            _inline(token.children or (), addresses=False)
             for before, token in pairs
             if token.type == "inline" and before.type != "heading_open"
         ]
         return "\n".join(found)
 
     def among_words(self, mark: re.Pattern[str]) -> int:
-        """How often a mark stands in plain words, which nothing but emphasis is among."""
-        return sum(
-            len(mark.findall(token.content))
-            for token in self._tokens
-            if token.type == "inline" and not _MEANT.search(token.content)
-        )
+        """How often a mark stands in plain words, which nothing but emphasis is among, or is
+        the whole address of a link in a paragraph of its own.
+        """
+        return sum(_among_words(mark, token) for token in self._tokens if token.type == "inline")
 
     def text(self) -> str:
         """The plain text: one line a paragraph, blank lines between, links with their address."""
@@ -77,7 +79,25 @@ class Document:
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("js-default").disable("table")
+    parser = MarkdownIt("js-default").disable("table")
+    written = parser.normalizeLink
+    # A stand-in for an address is left as it is.
+    parser.normalizeLink = lambda url: url if _OURS.fullmatch(url) else written(url)  # type: ignore[method-assign]
+    return parser
+
+
+def _lone_link(tokens: Sequence["Token"]) -> "Token | None":
+    """The link that is all of a paragraph: it is shown as a button."""
+    kinds = [token.type for token in tokens]
+    return tokens[0] if kinds == ["link_open", "text", "link_close"] else None
+
+
+def _among_words(mark: re.Pattern[str], token: "Token") -> int:
+    children = token.children or []
+    if link := _lone_link(children):
+        address = str(link.attrGet("href"))
+        return len(mark.findall(children[1].content)) + bool(mark.fullmatch(address))
+    return 0 if _MEANT.search(token.content) else len(mark.findall(token.content))
 
 
 class _Text:
@@ -132,8 +152,9 @@ class _Text:
             self.lines.append("")
 
 
-def _inline(tokens: Sequence["Token"]) -> str:
+def _inline(tokens: Sequence["Token"], *, addresses: bool = True) -> str:
     """Write inline tokens as text; a link is followed by its address unless it says it itself."""
+    lone = _lone_link(tokens) is not None
     parts: list[str] = []
     links: list[tuple[int, str]] = []
     for token in tokens:
@@ -149,8 +170,9 @@ def _inline(tokens: Sequence["Token"]) -> str:
             case "link_close":
                 start, address = links.pop()
                 shown = address.removeprefix("mailto:").removeprefix("tel:")
-                if shown not in "".join(parts[start:]):
-                    parts.append(f" ({shown})")
+                if addresses and shown not in "".join(parts[start:]):
+                    # A bracket behind an address would be taken for a part of it.
+                    parts.append(f": {shown}" if lone else f" ({shown})")
             case "image":
                 parts.append(token.content)
     return "".join(parts)

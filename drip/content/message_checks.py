@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from drip.content.language_file import Language
@@ -14,7 +15,7 @@ from drip.content.render import Renderer
 from drip.content.values import Facts
 from drip.content.variables import FIELDS, INSTRUCTIONS, Use, name_problems, uses
 from drip.content.wording import beginnings, phrases
-from drip.core.sms import Parts
+from drip.core.sms import Parts, limit_of
 from drip.errors import ContentError
 
 _DISCREET = ("subject", "sms")
@@ -34,12 +35,16 @@ def message_problems(message: Message, words: Language) -> Iterator[Problem]:
 
 
 def sent_problems(renderer: Renderer, message: Message, facts: Facts) -> Iterator[Problem]:
-    """What goes wrong when a message is made: with each route, and with and without replies."""
+    """What goes wrong when a message is made: with each route, with and without replies, and
+    with and without the link to its page.
+    """
     used = {use.part or use.name for field in FIELDS for use in _uses(message, field)}
-    for route in _routes(message):
-        for hears in (True, False) if "invite" in used else (False,):
-            clinic = replace(facts.clinic, hears_replies=hears)
-            yield from _made(renderer, message, replace(facts, route=route, clinic=clinic))
+    addresses = (facts.page_url, None) if "page" in used else (None,)
+    heard = (True, False) if "invite" in used else (False,)
+    for route, hears, page_url in product(_routes(message), heard, addresses):
+        clinic = replace(facts.clinic, hears_replies=hears)
+        someone = replace(facts, route=route, clinic=clinic, page_url=page_url)
+        yield from _made(renderer, message, someone)
     try:
         renderer.email(message.name, facts)
     except ContentError as error:
@@ -76,6 +81,19 @@ def part_problems(message: Message, field: str, real: Parts, long: Parts) -> Ite
         yield message.problem(field, 1, 1, what, Severity.WARNING)
 
 
+def link_problems(
+    renderer: Renderer, message: Message, field: str, facts: Facts
+) -> Iterator[Problem]:
+    """Whether a text has room for the link to its page, which it would go without."""
+    linked = next((use for use in _uses(message, field) if use.name == "links"), None)
+    if linked is not None and (facts.page_url or "") not in renderer.sms(message.name, facts).body:
+        what = (
+            "this text has no room for the link to its page and goes without it: shorten the "
+            "text, or the address in DRIP_PUBLIC_URL"
+        )
+        yield message.problem(field, linked.line, linked.column, what, Severity.WARNING)
+
+
 def reading_problems(message: Message, field: str, found: Reading | None) -> Iterator[Problem]:
     """Whether everybody can read the email, or the section of it that is `in_short`."""
     if found is not None and found.is_hard:
@@ -103,11 +121,6 @@ def _prose(renderer: Renderer, message: Message, field: str, facts: Facts) -> st
     if field == "in_short":
         return Document(renderer.in_short(message, facts).text).prose()
     return renderer.document(message.name, facts).prose()
-
-
-def limit_of(parts: Parts) -> int:
-    """How many parts a text may take in its encoding."""
-    return 2 if parts.encoding == "GSM-7" else 4
 
 
 def _why(parts: Parts) -> str:

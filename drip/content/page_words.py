@@ -1,11 +1,11 @@
 """What patients' pages say round a message: one file a language, messages/_pages/."""
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from drip.content.language_file import CLINIC_BLANKS
-from drip.content.problems import BrokenContent, Problem, nearest
+from drip.content.blanks import CLINIC_BLANKS, blank_problems, texts, wording_problems
+from drip.content.language_file import Language
+from drip.content.problems import BrokenContent, Problem
 from drip.content.sources import ContentDir
 from drip.content.strict import Strict, validated
 from drip.content.words import SessionWords
@@ -13,7 +13,6 @@ from drip.content.yamlfile import Loc, YamlFile, read_yaml
 from drip.errors import ContentError
 
 _FALLBACK = "en"
-_CODE = re.compile(r"\{\{\s*(.*?)\s*\}\}|\{%|\{#")
 _SESSION_BLANKS = frozenset(f"session.{name}" for name in SessionWords._fields)
 
 
@@ -155,15 +154,26 @@ class PageWords(Strict):
 
 def load_page_words(content: ContentDir, language: str) -> PageWords:
     """Read the words of a language. Raises ContentError where the file is missing or broken."""
+    return read_page_words(content, language)[0]
+
+
+def read_page_words(content: ContentDir, language: str) -> tuple[PageWords, YamlFile]:
+    """The same, with the file that knows the place of each word."""
     file = read_yaml(content.page_words(language))
     words = validated(PageWords, file)
-    problems = list(_blank_problems(file))
+    problems = list(blank_problems(file, _known_at))
     if words.language != language:
         what = f'the file is called {language}.yaml but says "{words.language}"; make them the same'
         problems.append(file.problem(("language",), what))
     if problems:
         raise BrokenContent(sorted(problems))
-    return words
+    return words, file
+
+
+def page_problems(file: YamlFile, language: Language) -> Iterator[Problem]:
+    """What a page should not say: a phone is seen by others, and a page is read at any time."""
+    for loc, text in texts(file.data):
+        yield from wording_problems(file, loc, text, language.not_discreet, language.relative_words)
 
 
 @lru_cache(maxsize=64)
@@ -177,26 +187,6 @@ def page_words(content: ContentDir, language: str) -> PageWords:
         return load_page_words(content, _FALLBACK)
 
 
-def _blank_problems(file: YamlFile) -> Iterator[Problem]:
-    """Blanks that nothing would fill, and code, which does not work in these files."""
-    for loc, text in _texts(file.data):
-        known = frozenset[str]() if loc[0] in ("language", "lost") else _BLANKS
-        for code in _CODE.finditer(text):
-            if code[1] is None:
-                what = f'"{code[0]}" does not work in this file; only {{{{ }}}} with a name does'
-                yield file.problem(loc, what, offset=code.start())
-            elif code[1] not in known:
-                hint = nearest(code[1], known) if known else "nothing is known of the patient here"
-                what = f'nothing is called "{code[1]}" here; {hint}'
-                yield file.problem(loc, what, offset=code.start())
-
-
-_BLANKS = CLINIC_BLANKS | _SESSION_BLANKS
-
-
-def _texts(data: object, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
-    if isinstance(data, str):
-        yield loc, data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from _texts(value, (*loc, key))
+def _known_at(loc: Loc) -> frozenset[str]:
+    """What may be said there: where a link does not work, nothing is known of the clinic."""
+    return frozenset() if loc[0] in ("language", "lost") else CLINIC_BLANKS | _SESSION_BLANKS

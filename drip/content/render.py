@@ -1,12 +1,14 @@
 """A message and the facts of one patient, made into the text or email that goes out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from drip.content.forms import (
     FIRST_NAME,
+    PAGE_URL,
     PREFERENCES_URL,
     SESSION,
     STOP_URL,
@@ -32,7 +34,7 @@ from drip.content.templates import MessageTemplate, Trusted
 from drip.content.values import Facts, Values
 from drip.content.words import SessionWords, clinic_blanks, fill
 from drip.core.outgoing import CalendarFile, EmailContent, SmsContent
-from drip.core.sms import plain_twins
+from drip.core.sms import limit_of, measure, plain_twins
 
 _CLINICS_KEPT = 1000
 
@@ -55,13 +57,21 @@ class Renderer:
         self._forms = Forms()
 
     def sms(self, name: str, facts: Facts, *, test: bool = False) -> SmsContent:
-        """Make the text of a message, in the wording that the patient chose."""
+        """Make the text of a message, in the wording that the patient chose.
+
+        It goes without the link to its page where that would take it over its limit of parts.
+        """
         message = self.message(name, facts.language)
         plain = facts.plain_wording and message.front.sms_plain is not None
         text = self._rendered(
             message, "sms_plain" if plain else "sms", self._values_of(facts).of_line(facts)
         )
-        return SmsContent(plain_twins(one_line(self._marked(text, facts, test=test))))
+        body = plain_twins(one_line(self._marked(text, facts, test=test)))
+        if facts.page_url is not None and facts.page_url in body:
+            parts = measure(body)
+            if parts.count > limit_of(parts):
+                return self.sms(name, replace(facts, page_url=None), test=test)
+        return SmsContent(body)
 
     def email(self, name: str, facts: Facts, *, test: bool = False) -> EmailContent:
         """Make the email of a message, with the calendar file if it carries one."""
@@ -221,5 +231,6 @@ def _with_stand_ins(values: dict[str, Any]) -> dict[str, Any]:
     return {
         **values,
         "patient": SimpleNamespace(first_name=name),
+        "links": SimpleNamespace(page=StandIn.of_link(PAGE_URL, values["links"].page)),
         "session": SessionWords(*words)._replace(route=session.route),
     }

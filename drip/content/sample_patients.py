@@ -19,13 +19,15 @@ _LONG_NAME = "Riverside Family Care Center"
 _LATE = time(12, 45)
 """A time with as many figures as there can be, and so has the one a little before it."""
 
-_PAGE = "https://care.example.com/v/AQ.AfQA.AcT2KA.0123456789abcdefghijklmnopq"
-"""As long as the link of a page may well be."""
 
-
-def ordinary(clinic: Clinic, language: str, session_at: datetime | None = None) -> Facts:
+def ordinary(
+    clinic: Clinic,
+    language: str,
+    session_at: datetime | None = None,
+    page_url: str | None = None,
+) -> Facts:
     """Ana, who lives near the clinic and comes at `session_at` (UTC), by default on Thursday,
-    December 10, 2026 at 9:00.
+    December 10, 2026 at 9:00. What she gets may link to `page_url`.
     """
     if session_at is None:
         session_at = datetime(2026, 12, 10, 9, tzinfo=clinic.zone).astimezone(UTC)
@@ -37,7 +39,7 @@ def ordinary(clinic: Clinic, language: str, session_at: datetime | None = None) 
         session_at=session_at,
         now=session_at - timedelta(days=3),
         enrollment="1",
-        page_url=_PAGE,
+        page_url=page_url,
     )
 
 

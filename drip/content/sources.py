@@ -78,7 +78,13 @@ class ContentDir:
 
     def page_words(self, language: str) -> Path:
         """The file of what patients' pages say in a language; ContentError if there is none."""
-        return self._needed("messages", "_pages", f"{language}.yaml")
+        if found := self._find("messages", "_pages", f"{language}.yaml"):
+            return found
+        there = ", ".join(sorted({p.stem for p in self._all("messages/_pages", "*.yaml")}))
+        raise ContentError(
+            f'Patients\' pages have no words in "{language}": write '
+            f"messages/_pages/{language}.yaml beside {there or 'the messages'}."
+        )
 
     def _all(self, folder: str, pattern: str) -> list[Path]:
         return [path for root in self.roots for path in (root / folder).glob(pattern)]

@@ -22,7 +22,7 @@ class Facts:
     patient's, or the clinic's where the patient has none. `route` is "iv", "im", "nasal", "oral"
     or "". `skipped` names the messages that a short-notice plan left out, in order.
     `enrollment` names the visit in calendar files, and `sequence` grows with each reschedule.
-    `page_url` is where the message stands in full, for texts; None where nobody could follow it.
+    `page_url` is where the message stands in full; None where nobody could follow it.
     `unsubscribe_url` and `preferences_url` are the patient's own links, for emails alone.
     """
 
@@ -63,13 +63,7 @@ class Values:
 
     def of_line(self, facts: Facts) -> dict[str, Any]:
         """For a text, a subject or a title."""
-        links = SimpleNamespace(page=facts.page_url)
-        return {
-            **self._said,
-            "crisis": self._in_lines,
-            "links": links,
-            **self._of_patient(facts),
-        }
+        return {**self._said, "crisis": self._in_lines, **self._of_patient(facts)}
 
     def of_body(self, facts: Facts) -> dict[str, Any]:
         """For the body of an email, which is Markdown."""
@@ -87,6 +81,7 @@ class Values:
     def _of_patient(self, facts: Facts) -> dict[str, Any]:
         return {
             "patient": SimpleNamespace(first_name=facts.first_name),
+            "links": SimpleNamespace(page=facts.page_url),
             "session": self._session(facts),
         }
 
@@ -111,5 +106,7 @@ def _clinic_values(clinic: Clinic, language: Language) -> dict[str, Any]:
     no_replies = fill(language.no_replies, blanks)
     return {
         "clinic": SimpleNamespace(**{**defaults, **own, **said}),
-        "invite": lambda invitation: invitation if clinic.hears_replies else no_replies,
+        "invite": lambda invitation, otherwise=no_replies: (
+            invitation if clinic.hears_replies else otherwise
+        ),
     }

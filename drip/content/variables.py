@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple, get_args
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -22,7 +23,7 @@ _OF_ALL = {
     "clinic": INSTRUCTIONS | {"public_name", "phone", "email", "address"},
     "session": frozenset(SessionWords._fields),
 }
-_TEXTS = frozenset({"sms", "sms_plain"})
+_LINKED = frozenset({"sms", "sms_plain", "body"})
 _PLAIN = frozenset({"invite"})
 
 
@@ -39,18 +40,22 @@ def variables(field: str) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     """The names with parts and the names without any that a field may use."""
     crisis = frozenset({"email" if field in MARKDOWN_FIELDS else "sms"})
     plain = _PLAIN | {"catch_up"} if field == "body" else _PLAIN
-    links = {"links": frozenset({"page"})} if field in _TEXTS else {}
+    links = {"links": frozenset({"page"})} if field in _LINKED else {}
     return {**_OF_ALL, **links, "crisis": crisis}, plain
 
 
-def uses(message: Message, field: str) -> list[Use]:
+def uses(message: Message, field: str) -> tuple[Use, ...]:
     """The names that a field uses. Raises BrokenContent where the field is not a template."""
-    source = message.text_of(field) or ""
     try:
-        tree = parsed(source)
+        return _used(message.text_of(field) or "")
     except TemplateSyntaxError:
         MessageTemplate(message, field)  # says what is wrong, and where
         raise
+
+
+@lru_cache(maxsize=1024)
+def _used(source: str) -> tuple[Use, ...]:
+    tree = parsed(source)
     lines = source.split("\n")
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     whole = [
@@ -64,7 +69,7 @@ def uses(message: Message, field: str) -> list[Use]:
         for node in tree.find_all(nodes.Name)
         if node.name not in with_part
     ]
-    return [use for use in (*whole, *alone) if use.name not in own]
+    return tuple(use for use in (*whole, *alone) if use.name not in own)
 
 
 def name_problems(message: Message, field: str) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """The kinds of answers: who still gets them, and for which of them somebody waits."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from drip.core.receipts import says
@@ -30,6 +30,9 @@ LEASE = timedelta(minutes=3)
 """How long an answer may be under way before it is asked after: longer than any hand-over takes,
 and long enough for Twilio's list to show it."""
 
+ASKED_FOR = timedelta(hours=3)
+"""How long a provider is asked what became of an answer; then a person asks the patient."""
+
 FINAL = frozenset({"delivered", "undelivered", "failed", "withheld"})
 
 
@@ -40,3 +43,12 @@ def after_receipt(status: str, said: str) -> str | None:
     """
     new = says(said)
     return None if new is None or new == status or status in FINAL else new.value
+
+
+def ask_again_at(sent_at: datetime, now: datetime) -> datetime | None:
+    """When a provider is asked again of an answer that was handed over at `sent_at` (UTC).
+
+    Each wait is as long as all before it together. None once it has been asked long enough.
+    """
+    last = sent_at + ASKED_FOR
+    return None if now >= last else min(now + max(now - sent_at, LEASE), last)

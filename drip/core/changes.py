@@ -64,7 +64,9 @@ def plan_stopped(
     by_email: list[PlannedDelivery] = []
     calls: list[Unsendable] = []
     for row in stopped:
-        if row.weight is not Weight.ESSENTIAL or _goes_otherwise(row, existing):
+        if row.weight is not Weight.ESSENTIAL or row.step in journey.answered:
+            continue
+        if _goes_otherwise(row, existing):
             continue
         step = journey.schedule.by_name.get(row.step)
         if step is not None and _may_go_by_email(step, journey):

@@ -18,7 +18,7 @@ class Mailbox:
 
     `blocked` is why email cannot be used; None where it can. `zone` is the patient's, `window`
     the clinic's; `session_at` (UTC), `revision`, `paused` and `education_paused` are the
-    enrollment's.
+    enrollment's, and `answered` the steps that its patient has made needless.
     """
 
     blocked: Reason | None
@@ -28,6 +28,7 @@ class Mailbox:
     revision: int
     paused: bool
     education_paused: bool = False
+    answered: frozenset[str] = frozenset()
 
 
 def by_email(
@@ -35,8 +36,9 @@ def by_email(
 ) -> PlannedDelivery | None:
     """The email that says what a failed text should have said; None where there is none to send.
 
-    None if it was not a text, if the step has an email of its own, whatever became of it, if it
-    speaks of another session, or if no decent hour is left. It is planned at `now` (UTC) or the
+    None if it was not a text, if the step has an email of its own, whatever became of it, if the
+    patient has answered what it asks, if it speaks of another session, or if no decent hour is
+    left. It is planned at `now` (UTC) or the
     next opening of the window. Planning again leaves it as it is: it is settled under the
     present revision.
     """
@@ -47,7 +49,7 @@ def by_email(
     if failed.channel is not Channel.SMS or has_email or mailbox.blocked is not None:
         return None
     due_at = _next_minute(failed, mailbox, now)
-    if due_at is None or failed.session_at != mailbox.session_at:
+    if due_at is None or failed.step in mailbox.answered or failed.session_at != mailbox.session_at:
         return None
     held = held_because(
         failed.weight, paused=mailbox.paused, education_paused=mailbox.education_paused

@@ -28,6 +28,7 @@ class EmailContent:
     """An email, ready to be put into MIME parts.
 
     `unsubscribe_url` is where mail programs unsubscribe the patient with one click (RFC 8058).
+    What goes `to_staff` has no way to unsubscribe: it would be taken for a patient's wish.
     """
 
     subject: str
@@ -37,6 +38,7 @@ class EmailContent:
     reply_to: str
     calendar: CalendarFile | None = None
     unsubscribe_url: str | None = None
+    to_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class Journey:
     `zone` is the patient's, `window` and `crowding` the clinic's. `revision` grows whenever
     the enrollment is to be planned anew: at a reschedule or a resume. While `paused`, what is
     planned is held; while `education_paused`, after a crisis, the education steps alone are.
-    After a `no_show` nothing is planned for the time after the session (T9).
+    After a `no_show` nothing is planned for the time after the session (T9). `answered` are the
+    steps that a reply about this session has made needless: they are not planned.
     """
 
     schedule: Schedule
@@ -42,6 +43,7 @@ class Journey:
     paused: bool = False
     education_paused: bool = False
     no_show: bool = False
+    answered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def plan(
         rows += step_rows
         if not each.begun:
             calls += calls_for(step_rows)
-    return _difference(rows, calls, history)
+    return _difference(rows, calls, history, journey.answered)
 
 
 def rows_of(wanted: Wanted, placed: Placed, journey: Journey) -> list[PlannedDelivery]:
@@ -221,6 +223,8 @@ def _wanted(journey: Journey, history: History, now: datetime) -> list[Wanted]:
     """The steps to plan, in the order of the file."""
     wanted = []
     for step in journey.schedule.steps:
+        if step.name in journey.answered:
+            continue
         if (occurrence := history.occurrence_of(step)) is not None:
             channels = _channels_left(step, occurrence, journey.reach, history)
             timed = _timed(step, channels, journey, history, now)
@@ -274,11 +278,16 @@ def _moved_notice(
 
 
 def _difference(
-    rows: Iterable[PlannedDelivery], calls: tuple[Unsendable, ...], history: History
+    rows: Iterable[PlannedDelivery],
+    calls: tuple[Unsendable, ...],
+    history: History,
+    answered: frozenset[str],
 ) -> Plan:
     add, change = add_or_change(rows, history)
     changed = {id_ for id_, _ in change}
     cancel = tuple(
-        (old.id, history.why_dropped()) for old in history.loose() if old.id not in changed
+        (old.id, Reason.ANSWERED if old.step in answered else history.why_dropped())
+        for old in history.loose()
+        if old.id not in changed
     )
     return Plan(add, change, cancel, calls)

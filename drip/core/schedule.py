@@ -99,6 +99,17 @@ class Schedule:
         object.__setattr__(self, "coverers", coverers)
         object.__setattr__(self, "openers", openers)
 
+    def needless_after(self, word: str) -> frozenset[str]:
+        """The steps that a reply makes needless: those that follow the opener which it answers.
+
+        The opener itself goes out all the same: it says more than it asks.
+        """
+        answered = {step.name for step in self.steps if step.answered_by == word}
+        return frozenset(name for name, opener in self.openers.items() if opener in answered)
+
+
+RIDE = "RIDE"
+"""The word that says that a ride is arranged; the same in every language."""
 
 RESCHEDULED = "rescheduled"
 CANCELLED = "cancelled"

@@ -62,6 +62,11 @@ def measure(text: str) -> Parts:
     return _parts("GSM-7", [2 if c in _EXTENSION else 1 for c in text], 160, 153, outside)
 
 
+def limit_of(parts: Parts) -> int:
+    """How many parts a text of ours may take in its encoding: product.md, "Readability"."""
+    return 2 if parts.encoding == "GSM-7" else 4
+
+
 def _parts(
     encoding: Encoding, sizes: list[int], alone: int, each: int, outside: tuple[str, ...]
 ) -> Parts:

@@ -52,7 +52,8 @@ class Booking:
     """One patient and the date of the first session, checked and in our own terms.
 
     `phone` is E.164. `session_at` is aware; `session_zone` is the clock it was given on.
-    `timezone` is the patient's, None for the clinic's. `reference` is the clinic's own id for
+    `timezone` is the patient's, None for the clinic's; `wording` is what the patient chose, None
+    where nothing was said. `reference` is the clinic's own id for
     the booking: the same `source` and `reference` is the same booking.
     """
 
@@ -65,7 +66,7 @@ class Booking:
     language: str
     timezone: str | None = None
     route: str | None = None
-    wording: Wording = "discreet"
+    wording: Wording | None = None
     consents: tuple[Given, ...] = ()
     source: str = "cli"
     reference: str | None = None
@@ -114,7 +115,7 @@ def read_booking(fields: Mapping[str, str], defaults: Defaults) -> Booking:
         ),
         timezone=read_zone(given("timezone")).key if given("timezone") else None,
         route=one_of("route", given("route").lower(), ROUTES) if given("route") else None,
-        wording=_read_wording(given("wording")),
+        wording=_read_wording(given("wording")) if given("wording") else None,
         consents=_read_consents(given("consent"), given("consent_how"), defaults.consent_by),
         source=defaults.source,
         reference=one_line("ref", given("ref")) or None,
@@ -186,7 +187,7 @@ def read_email(text: str) -> str:
 
 
 def _read_wording(text: str) -> Wording:
-    word = one_of("wording", text.lower() or "discreet", ("discreet", "plain"))
+    word = one_of("wording", text.lower(), ("discreet", "plain"))
     return "plain" if word == "plain" else "discreet"
 
 

@@ -86,7 +86,7 @@ def compose(outgoing: Outgoing, sender: str, now: datetime) -> bytes | Rejected:
         _header("Subject", content.subject),
         f"Date: {_date(now)}",
         f"Message-ID: {message_id(outgoing, sender)}",
-        *_unsubscribing(reply_to, link),
+        *(() if content.to_staff else _unsubscribing(reply_to, link)),
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
     )

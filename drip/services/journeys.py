@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from drip.content.schedule_file import definition_of, load_schedule, schedule_from_definition
@@ -12,7 +14,7 @@ from drip.core.clinic import Clinic
 from drip.core.delivery import Reason
 from drip.core.history import Existing
 from drip.core.planner import Journey
-from drip.core.schedule import Channel, Schedule
+from drip.core.schedule import RIDE, Channel, Schedule
 from drip.core.timing import Anchors
 from drip.errors import ContentError
 from drip.services.scope import Scope
@@ -25,6 +27,9 @@ STOP = "stop"
 
 UNREACHABLE = frozenset({Reason.NO_ADDRESS, Reason.NO_CONSENT, Reason.STOPPED, Reason.SUPPRESSED})
 """Why a channel may not reach a patient."""
+
+Version = tuple[int, str, int]
+"""A clinic's id, the name of its schedule, and its version."""
 
 Consents = Mapping[Channel, bool]
 Suppressed = Mapping[tuple[Channel, str], str]
@@ -100,7 +105,15 @@ def journey_of(
         paused=enrollment.status == "paused",
         education_paused=enrollment.education_paused_at is not None,
         no_show=enrollment.no_show_at is not None,
+        answered=answered_of(enrollment, schedule),
     )
+
+
+def answered_of(enrollment: Enrollment, schedule: Schedule) -> frozenset[str]:
+    """The steps that what the patient said of this visit has made needless."""
+    if enrollment.ride_arranged_at is None:
+        return frozenset()
+    return schedule.needless_after(RIDE)
 
 
 def existing_of(rows: Iterable[Delivery]) -> list[Existing]:
@@ -166,8 +179,19 @@ def schedule_for_new(session: Session, scope: Scope, name: str, now: datetime) -
 
 
 def schedule_of(session: Session, enrollment: Enrollment | Claimed) -> Schedule:
-    """The version of a schedule that an enrollment started on (T10)."""
-    definition = schedules.definition(
-        session, enrollment.clinic_id, enrollment.schedule, enrollment.schedule_version
-    )
-    return schedule_from_definition(definition)
+    """The version of a schedule that an enrollment started on (T10); read once, since no version
+    ever changes.
+    """
+    version = version_of(enrollment)
+    known = _parsed.setdefault(session.get_bind().engine, {})
+    if version not in known:
+        known[version] = schedule_from_definition(schedules.definition(session, *version))
+    return known[version]
+
+
+_parsed: WeakKeyDictionary[Engine, dict[Version, Schedule]] = WeakKeyDictionary()
+
+
+def version_of(enrollment: Enrollment | Claimed) -> Version:
+    """Which version of a schedule an enrollment is on."""
+    return enrollment.clinic_id, enrollment.schedule, enrollment.schedule_version

@@ -86,8 +86,12 @@ def call_row(enrollment: Enrollment, calls: Sequence[Unsendable], now: datetime)
 
 
 def call_says(calls: Iterable[Unsendable]) -> str:
-    """What to call the patient about, in a line."""
-    return "Call the patient: " + "; ".join(f"{c.step} ({SAID[c.reason]})" for c in calls)
+    """What to call the patient about, in a line: each reason once."""
+    steps: defaultdict[Reason, list[str]] = defaultdict(list)
+    for call in calls:
+        steps[call.reason].append(call.step)
+    said = (f"{', '.join(names)} ({SAID[reason]})" for reason, names in steps.items())
+    return f"Call the patient: {'; '.join(said)}"
 
 
 def open_call_for(session: Session, delivery: Known, reason: Reason, now: datetime) -> None:

@@ -1,9 +1,12 @@
 """What every use case works on: one clinic's data and words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from drip.content.clinic_file import clinic_from_profile, profile_of
 from drip.content.sources import ContentDir
@@ -25,9 +28,30 @@ class Scope:
 def scope_of(engine: Engine, content: ContentDir, clinic_id: int) -> Scope:
     """A clinic as the database has it. Raises ContentError where its profile is broken."""
     with reading(engine) as session:
-        kept = clinics.by_id(session, clinic_id)
-    assert kept is not None, "every row belongs to a clinic"
-    return Scope(engine, content, clinic_from_profile(kept.profile), clinic_id)
+        return scopes_of(session, engine, content, [clinic_id])[0]
+
+
+def scopes_of(
+    session: Session, engine: Engine, content: ContentDir, clinic_ids: Sequence[int]
+) -> list[Scope]:
+    """The same for several clinics, in their order, in a transaction of the caller's."""
+    profiles = clinics.profiles(session, clinic_ids)
+    return [Scope(engine, content, clinic_of(id_, profiles[id_]), id_) for id_ in clinic_ids]
+
+
+def clinic_of(clinic_id: int, profile: dict[str, Any]) -> Clinic:
+    """The clinic of a profile, parsed once for as long as that stays the same.
+
+    Raises ContentError where it is broken.
+    """
+    known, clinic = _parsed.get(clinic_id, (None, None))
+    if clinic is None or known != profile:
+        clinic = clinic_from_profile(profile)
+        _parsed[clinic_id] = profile, clinic
+    return clinic
+
+
+_parsed: dict[int, tuple[dict[str, Any], Clinic]] = {}
 
 
 def open_scope(engine: Engine, content: ContentDir, clinic: Clinic, now: datetime) -> Scope:

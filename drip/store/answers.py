@@ -6,14 +6,16 @@ was handed over: who finds a lease over knows that the sender died or had no ans
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, case, literal_column, select
+from sqlalchemy import ColumnElement, Table, bindparam, case, literal_column, select
 from sqlalchemy.orm import Session
 
 from drip.core.schedule import Channel
 from drip.store.schema import Address, Answer, AnswerStatus
-from drip.store.types import among
+from drip.store.types import among_those
 
+_ANSWERS = cast(Table, Answer.__table__)
 _FRESH = {"populate_existing": True}
 
 # As the partial index has it; the value stands in the statement, since SQLite goes by its words.
@@ -26,11 +28,13 @@ _SAME_MOMENT = timedelta(seconds=1)
 """A stop and the word about it are written at the same time, to the second."""
 
 
-def insert(session: Session, answer: Answer) -> int:
-    """Add an answer; gives the id."""
-    session.add(answer)
-    session.flush()
-    return answer.id
+def insert(session: Session, **columns: Any) -> int:
+    """Add an answer, given by its columns; gives the id."""
+    answer_id: int = session.scalars(_ADD, columns).one()
+    return answer_id
+
+
+_ADD = _ANSWERS.insert().returning(_ANSWERS.c.id)
 
 
 def get(session: Session, answer_id: int, *, lock: bool = False) -> Answer | None:
@@ -39,10 +43,12 @@ def get(session: Session, answer_id: int, *, lock: bool = False) -> Answer | Non
     return session.scalar(query.with_for_update() if lock else query, execution_options=_FRESH)
 
 
-def any_due(session: Session, now: datetime) -> bool:
-    """Whether there is something to hand over, or a lease that is over, at `now` (UTC)."""
-    query = select(Answer.id).where(_IS_OPEN, Answer.due_at <= now).limit(1)
-    return session.scalar(query) is not None
+def channels_due(session: Session, now: datetime) -> set[Channel]:
+    """On what channels something is to be handed over, or a lease is over, at `now` (UTC)."""
+    return set(session.scalars(_CHANNELS, {"now": now}))
+
+
+_CHANNELS = select(Answer.channel).where(_IS_OPEN, Answer.due_at <= bindparam("now")).distinct()
 
 
 def due(
@@ -53,46 +59,63 @@ def due(
     Those of the kinds in `first` come before the others, then the longest due. What another
     sender has locked is left to it.
     """
-    query = (
-        select(Answer)
-        .where(_IS_OPEN, Answer.due_at <= now, Answer.channel == channel)
-        .order_by(case((Answer.kind.in_(list(first)), 0), else_=1), Answer.due_at, Answer.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    those = {"channel": channel, "now": now, "first": list(first), "most": limit}
+    return list(session.scalars(_DUE, those, execution_options=_FRESH))
+
+
+_DUE = (
+    select(Answer)
+    .where(_IS_OPEN, Answer.due_at <= bindparam("now"), Answer.channel == bindparam("channel"))
+    .order_by(
+        case((among_those(Answer.kind, "first"), 0), else_=1),
+        Answer.due_at,
+        Answer.id,
     )
-    return list(session.scalars(query, execution_options=_FRESH))
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def lock_many(session: Session, answer_ids: Iterable[int]) -> dict[int, Answer]:
     """These answers by their ids; nobody else may change them until the transaction ends."""
-    query = select(Answer).where(among(Answer.id, answer_ids)).order_by(Answer.id)
-    found = session.scalars(query.with_for_update(), execution_options=_FRESH)
+    those = {"ids": list(answer_ids)}
+    found = session.scalars(_THOSE, those, execution_options=_FRESH)
     return {answer.id: answer for answer in found}
+
+
+_THOSE = select(Answer).where(among_those(Answer.id, "ids")).order_by(Answer.id).with_for_update()
 
 
 def said_since_stop(session: Session, answer: Answer, kinds: Iterable[str]) -> bool:
     """Whether another answer of one of these kinds went to this address since it was stopped."""
-    theirs = (
-        Answer.clinic_id == answer.clinic_id,
-        Answer.channel == answer.channel,
-        Answer.address == answer.address,
-    )
-    stopped_at = session.scalar(
-        select(Address.suppressed_at).where(
-            Address.clinic_id == answer.clinic_id,
-            Address.channel == answer.channel,
-            Address.address == answer.address,
-        )
-    )
-    since = stopped_at or answer.created_at
-    query = select(Answer.id).where(
-        *theirs,
-        Answer.id != answer.id,
-        Answer.created_at >= since - _SAME_MOMENT,
-        Answer.kind.in_(list(kinds)),
+    theirs = {
+        "clinic": answer.clinic_id,
+        "channel": answer.channel,
+        "address": answer.address,
+    }
+    since = session.scalar(_STOPPED_AT, theirs) or answer.created_at
+    those = {"id": answer.id, "since": since - _SAME_MOMENT, "kinds": list(kinds)}
+    return session.scalar(_SAID_SINCE, {**theirs, **those}) is not None
+
+
+_STOPPED_AT = select(Address.suppressed_at).where(
+    Address.clinic_id == bindparam("clinic"),
+    Address.channel == bindparam("channel"),
+    Address.address == bindparam("address"),
+)
+_SAID_SINCE = (
+    select(Answer.id)
+    .where(
+        Answer.clinic_id == bindparam("clinic"),
+        Answer.channel == bindparam("channel"),
+        Answer.address == bindparam("address"),
+        Answer.id != bindparam("id"),
+        Answer.created_at >= bindparam("since"),
+        among_those(Answer.kind, "kinds"),
         Answer.status.in_(_GONE),
     )
-    return session.scalar(query.limit(1)) is not None
+    .limit(1)
+)
 
 
 def is_anothers(session: Session, answer: Answer, provider_id: str) -> bool:

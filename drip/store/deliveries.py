@@ -7,12 +7,14 @@ the answer says which rows it did touch. Instants are UTC.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Select, Update, bindparam, func, select
+from sqlalchemy import Update, bindparam, func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from drip.core.delivery import HANDED_OVER, NEVER_SENT, Reason, Status, sources_of
 from drip.core.schedule import Channel
@@ -70,8 +72,16 @@ def move(
 
     Gives the ids that moved: not those that may not go there, or were handed over meanwhile.
     """
-    statement = moving(after, now, before=_not_handed_over(after), reason=reason)
-    return _moved(session, statement.where(among(_C.id, ids)))
+    those = {"ids": list(ids), "now": now, "reason": reason}
+    return set(session.scalars(_moving_those(after), those))
+
+
+@cache
+def _moving_those(after: Status) -> ReturningUpdate[int]:
+    """Made once for each status: to make it takes longer than to run it."""
+    before = _not_handed_over(after)
+    statement = moving(after, bindparam("now"), before=before, reason=bindparam("reason"))
+    return statement.where(among_those(_C.id, "ids")).returning(_C.id)
 
 
 def _not_handed_over(after: Status) -> frozenset[Status]:
@@ -90,24 +100,29 @@ def get(session: Session, delivery_id: int) -> Delivery | None:
 
 def of_enrollment(session: Session, enrollment_id: int, *, lock: bool = False) -> list[Delivery]:
     """All deliveries of an enrollment, by time; with `lock` nobody else may change them."""
-    query = select(Delivery).where(Delivery.enrollment_id == enrollment_id)
-    if lock:
-        # In the order of ids, as every other lock on deliveries, before they are read by time.
-        session.execute(
-            query.with_only_columns(Delivery.id).order_by(Delivery.id).with_for_update()
-        )
-    return _load(session, query)
+    query = _LOCKED_OF_ENROLLMENT if lock else _OF_ENROLLMENT
+    return _by_time(session.scalars(query, {"id": enrollment_id}, execution_options=_FRESH))
+
+
+_OF_ENROLLMENT = select(Delivery).where(Delivery.enrollment_id == bindparam("id"))
+# In the order of ids, as every other lock on deliveries.
+_LOCKED_OF_ENROLLMENT = _OF_ENROLLMENT.order_by(Delivery.id).with_for_update()
 
 
 def of_patient(session: Session, patient_id: int) -> list[Delivery]:
     """All deliveries to a patient, of every enrollment, by time."""
-    theirs = select(Enrollment.id).where(Enrollment.patient_id == patient_id)
-    return _load(session, select(Delivery).where(Delivery.enrollment_id.in_(theirs)))
+    return _by_time(session.scalars(_OF_PATIENT, {"id": patient_id}, execution_options=_FRESH))
 
 
-def _load(session: Session, query: Select[Delivery]) -> list[Delivery]:
-    ordered = query.order_by(Delivery.due_at, Delivery.id)
-    return list(session.scalars(ordered, execution_options=_FRESH))
+_OF_PATIENT = select(Delivery).where(
+    Delivery.enrollment_id.in_(
+        select(Enrollment.id).where(Enrollment.patient_id == bindparam("id"))
+    )
+)
+
+
+def _by_time(rows: Iterable[Delivery]) -> list[Delivery]:
+    return sorted(rows, key=attrgetter("due_at", "id"))
 
 
 # --- Sending ------------------------------------------------------------------------------------
@@ -227,7 +242,10 @@ def expire(session: Session, now: datetime, *, limit: int = 1000) -> list[Delive
         reason=Reason.UNTIL_PASSED,
     ).where(chosen(_C.id, select(late.c.id)))
     ids = _moved(session, statement)
-    return _load(session, select(Delivery).where(among(Delivery.id, ids))) if ids else []
+    if not ids:
+        return []
+    those = select(Delivery).where(among(Delivery.id, ids))
+    return _by_time(session.scalars(those, execution_options=_FRESH))
 
 
 def unknown(

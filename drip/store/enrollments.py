@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, case, func, or_, select, union
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, or_, select, union
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -17,6 +17,7 @@ from drip.store.inserting import insert_with_ids
 from drip.store.schema import Delivery, Enrollment, EnrollmentStatus, Patient
 from drip.store.types import among, among_those
 
+_C = Enrollment.__table__.c
 _FRESH = {"populate_existing": True}
 _WITH_PATIENT = select(Enrollment, Patient).join(Patient, Patient.id == Enrollment.patient_id)
 
@@ -136,10 +137,20 @@ def of_patient(session: Session, patient_id: int) -> list[Enrollment]:
     return list(session.scalars(query.order_by(Enrollment.session_at, Enrollment.id)))
 
 
+def ids_of(session: Session, patient_ids: Iterable[int]) -> list[int]:
+    """The enrollments of these patients, in the order in which everybody locks them."""
+    return list(session.scalars(_IDS, {"ids": list(patient_ids)}))
+
+
+_IDS = select(_C.id).where(among_those(_C.patient_id, "ids")).order_by(_C.id)
+
+
 def lock(session: Session, enrollment_id: int) -> Enrollment | None:
     """One enrollment as it stands, which nobody else may lock until the transaction ends."""
-    query = select(Enrollment).where(Enrollment.id == enrollment_id).with_for_update()
-    return session.scalar(query, execution_options=_FRESH)
+    return session.scalar(_LOCKED, {"id": enrollment_id}, execution_options=_FRESH)
+
+
+_LOCKED = select(Enrollment).where(Enrollment.id == bindparam("id")).with_for_update()
 
 
 def with_session_between(

@@ -16,12 +16,15 @@ from drip.store.types import SQLITE
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert
 
+_MANY = 3
+"""From how many rows on COPY is quicker: it has to ask for the columns' types first."""
+
 
 def insert_all(session: Session, row: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, which all have the same keys; by COPY on PostgreSQL, several times as quick."""
+    """Add rows, all with the same keys; many by COPY on PostgreSQL, several times as quick."""
     if not rows:
         return
-    if session.get_bind().dialect.name == SQLITE:
+    if len(rows) < _MANY or session.get_bind().dialect.name == SQLITE:
         session.execute(_table(row).insert(), list(rows))
     else:
         _copy(session.connection(), _table(row), rows)
@@ -47,8 +50,13 @@ def insert_with_ids(
 
 def insert_or(session: Session, row: type[Row]) -> "Insert":
     """An INSERT into the row's table that may be told what to do `on_conflict`."""
+    return insert_for(session.get_bind().dialect.name, row)
+
+
+def insert_for(dialect: str, row: type[Row]) -> "Insert":
+    """The same for a database, "postgresql" or "sqlite": for statements that are made once."""
     table = _table(row)
-    if session.get_bind().dialect.name == SQLITE:
+    if dialect == SQLITE:
         from sqlalchemy.dialects import sqlite
 
         return cast("Insert", sqlite.insert(table))  # the same methods

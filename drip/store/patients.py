@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Table, Text, and_, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Select, Table, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import TypeEngine
 
@@ -53,13 +53,25 @@ def get_many(session: Session, patient_ids: Iterable[int]) -> dict[int, Patient]
 
 def by_phone(session: Session, clinic_id: int, phone: str) -> list[Patient]:
     """Who has this number (E.164), oldest first: a family may share one."""
-    query = select(Patient).where(Patient.clinic_id == clinic_id, Patient.phone == phone)
-    return list(session.scalars(query.order_by(Patient.id)))
+    return list(session.scalars(_BY_PHONE, {"clinic": clinic_id, "phone": phone}))
+
+
+_BY_PHONE = (
+    select(Patient)
+    .where(Patient.clinic_id == bindparam("clinic"), Patient.phone == bindparam("phone"))
+    .order_by(Patient.id)
+)
 
 
 def by_email(session: Session, clinic_id: int, email: str) -> list[Patient]:
     """Who has this mailbox, written the same, oldest first."""
     query = select(Patient).where(Patient.clinic_id == clinic_id, Patient.email == email)
+    return list(session.scalars(query.order_by(Patient.id)))
+
+
+def by_phones(session: Session, clinic_id: int, phones: Iterable[str]) -> list[Patient]:
+    """Who has one of these numbers (E.164), oldest first."""
+    query = select(Patient).where(Patient.clinic_id == clinic_id, among(Patient.phone, phones))
     return list(session.scalars(query.order_by(Patient.id)))
 
 
@@ -79,16 +91,21 @@ def add_consents(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def consents_of(session: Session, patient_ids: Iterable[int]) -> dict[tuple[int, Channel], Consent]:
     """The latest word of each patient on each channel."""
+    found = session.scalars(_LATEST, {"ids": list(patient_ids)})
+    return {(consent.patient_id, consent.channel): consent for consent in found}
+
+
+def _latest() -> Select[Consent]:
     rank = func.row_number().over(
         partition_by=(Consent.patient_id, Consent.channel),
         order_by=(Consent.at.desc(), Consent.id.desc()),
     )
-    ranked = (
-        select(Consent, rank.label("rank")).where(among(Consent.patient_id, patient_ids)).subquery()
-    )
-    latest = aliased(Consent, ranked)
-    found = session.scalars(select(latest).where(ranked.c.rank == 1))
-    return {(consent.patient_id, consent.channel): consent for consent in found}
+    theirs = select(Consent, rank.label("rank")).where(among_those(Consent.patient_id, "ids"))
+    ranked = theirs.subquery()
+    return select(aliased(Consent, ranked)).where(ranked.c.rank == 1)
+
+
+_LATEST = _latest()
 
 
 def ledger_of(session: Session, patient_id: int) -> list[Consent]:
@@ -165,6 +182,11 @@ def suppress(
     remembered by its hash as well: see `suppressions`. Waits for who is about to hand something
     over to it, and locks it until the end.
     """
+    one = {"clinic": clinic_id, "on": channel, "named": address, "because": because, "at": now}
+    if session.scalar(_SUPPRESS, one) is not None:
+        suppressions.remember(session, clinic_id, channel, address, because, now)
+        return True
+    # It has no row yet, or it is suppressed.
     before = lock_addresses(session, clinic_id, [(channel, address)]).get((channel, address))
     if before is None or before in replaces:
         _mark(session, clinic_id, channel, address, because, now)
@@ -197,13 +219,20 @@ def _mark(
     because: str | None,
     at: datetime | None,
 ) -> None:
-    session.execute(
-        update(Address)
-        .where(
-            Address.clinic_id == clinic_id, Address.channel == channel, Address.address == address
-        )
-        .values(suppressed_at=at, suppressed_because=because)
+    one = {"clinic": clinic_id, "on": channel, "named": address, "because": because, "at": at}
+    session.execute(_MARK, one)
+
+
+_MARK = (
+    update(_ADDRESSES)
+    .where(
+        _ADDRESSES.c.clinic_id == bindparam("clinic"),
+        _ADDRESSES.c.channel == bindparam("on"),
+        _ADDRESSES.c.address == bindparam("named"),
     )
+    .values(suppressed_at=bindparam("at"), suppressed_because=bindparam("because"))
+)
+_SUPPRESS = _MARK.where(_ADDRESSES.c.suppressed_at.is_(None)).returning(_ADDRESSES.c.id)
 
 
 def suppressed(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[Pair, str]:
@@ -211,9 +240,7 @@ def suppressed(session: Session, clinic_id: int, pairs: Iterable[Pair]) -> dict[
     wanted = set(pairs)
     if not wanted:
         return {}
-    query = select(Address.channel, Address.address, _BECAUSE)
-    query = query.where(_THOSE, Address.suppressed_at.is_not(None))
-    found = session.execute(query, {"clinic": clinic_id, **_by_channel(wanted)})
+    found = session.execute(_SUPPRESSED, {"clinic": clinic_id, **_by_channel(wanted)})
     return {(channel, address): because for channel, address, because in found}
 
 
@@ -237,6 +264,9 @@ _THOSE = or_(
     )
 )
 _BECAUSE = func.coalesce(_ADDRESSES.c.suppressed_because, "").label("because")
+_SUPPRESSED = select(_ADDRESSES.c.channel, _ADDRESSES.c.address, _BECAUSE).where(
+    _THOSE, _ADDRESSES.c.suppressed_at.is_not(None)
+)
 _LOCK = (
     select(_ADDRESSES.c.channel, _ADDRESSES.c.address, _ADDRESSES.c.suppressed_at, _BECAUSE)
     .where(_THOSE)

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
-from drip.store.inserting import insert_or
+from drip.store.given import dialect_of
+from drip.store.inserting import insert_for
 from drip.store.schema import (
     Answer,
     AnswerStatus,
@@ -18,7 +22,9 @@ from drip.store.schema import (
     Reply,
     Task,
 )
-from drip.store.types import among
+from drip.store.types import among, among_those
+
+_REPLIES = cast(Table, Reply.__table__)
 
 _NOT_SAID: tuple[AnswerStatus, ...] = ("failed", "withheld")
 """How an answer stands that the person does not have and will not get."""
@@ -36,14 +42,25 @@ def keep(session: Session, **columns: Any) -> int | None:
 
     The same text may come twice, and at once: who comes second waits for who came first.
     """
-    statement = insert_or(session, Reply).values(columns)
-    statement = statement.on_conflict_do_nothing(index_elements=["provider", "provider_id"])
-    return session.scalar(statement.returning(Reply.id))
+    return session.scalar(_keeping(dialect_of(session)), columns)
+
+
+@cache
+def _keeping(dialect: str) -> ReturningInsert[int]:
+    """Made once: to make it takes longer than to run it."""
+    statement = insert_for(dialect, Reply)
+    same = statement.on_conflict_do_nothing(index_elements=["provider", "provider_id"])
+    return same.returning(_REPLIES.c.id)
 
 
 def join_task(session: Session, reply_id: int, task_id: int) -> None:
     """Have a task bring a reply to a person."""
-    session.execute(update(Reply).where(Reply.id == reply_id).values(task_id=task_id))
+    session.execute(_JOIN, {"reply": reply_id, "task": task_id})
+
+
+_JOIN = (
+    update(_REPLIES).where(_REPLIES.c.id == bindparam("reply")).values(task_id=bindparam("task"))
+)
 
 
 def open_task_of(session: Session, clinic_id: int, address: str, kind: str) -> Task | None:
@@ -89,15 +106,34 @@ def answered_since(
 
 def numbered(session: Session) -> list[Numbered]:
     """All clinics with their own numbers, oldest first."""
-    number = Clinic.profile[("texts", "number")].as_string()
-    query = select(Clinic.id, number).order_by(Clinic.id)
-    return [Numbered(*row) for row in session.execute(query)]
+    return [Numbered._make(row) for row in session.execute(_NUMBERED)]
 
 
-def patients_of(session: Session, clinic_ids: Iterable[int], phone: str) -> list[Patient]:
-    """Who has this number (E.164) in one of these clinics, oldest first."""
-    query = select(Patient).where(among(Patient.clinic_id, clinic_ids), Patient.phone == phone)
-    return list(session.scalars(query.order_by(Patient.id)))
+_CLINICS = cast(Table, Clinic.__table__)
+_NUMBER = _CLINICS.c.profile[("texts", "number")].as_string()
+_NUMBERED = select(_CLINICS.c.id, _NUMBER).order_by(_CLINICS.c.id)
+
+
+def people_of(
+    session: Session, clinic_ids: Iterable[int], phone: str
+) -> tuple[list[Patient], list[Enrollment]]:
+    """Who has this number (E.164) in one of these clinics, oldest first; and all enrollments of
+    theirs, by session.
+    """
+    those = {"clinics": list(clinic_ids), "phone": phone}
+    rows = session.execute(_THEIRS, those, execution_options={"populate_existing": True}).all()
+    people = {patient.id: patient for patient, _ in rows}
+    enrolled: list[Enrollment | None] = [enrollment for _, enrollment in rows]
+    booked = sorted(filter(None, enrolled), key=attrgetter("session_at", "id"))
+    return list(people.values()), booked
+
+
+_THEIRS = (
+    select(Patient, Enrollment)
+    .outerjoin(Enrollment, Enrollment.patient_id == Patient.id)
+    .where(among_those(Patient.clinic_id, "clinics"), Patient.phone == bindparam("phone"))
+    .order_by(Patient.id)
+)
 
 
 def last_messaged(session: Session, patient_ids: Iterable[int]) -> int | None:
@@ -109,10 +145,3 @@ def last_messaged(session: Session, patient_ids: Iterable[int]) -> int | None:
         .order_by(Delivery.sent_at.desc(), Delivery.id.desc())
     )
     return session.scalar(query.limit(1))
-
-
-def enrollments_of(session: Session, patient_ids: Iterable[int]) -> list[Enrollment]:
-    """The enrollments of these patients, by session."""
-    query = select(Enrollment).where(among(Enrollment.patient_id, patient_ids))
-    ordered = query.order_by(Enrollment.session_at, Enrollment.id)
-    return list(session.scalars(ordered, execution_options={"populate_existing": True}))

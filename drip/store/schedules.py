@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from drip.errors import NotFound
@@ -13,13 +13,14 @@ from drip.store.schema import ScheduleVersion
 
 def get(session: Session, clinic_id: int, name: str, version: int) -> ScheduleVersion | None:
     """A version of the schedule, if any enrollment started with it."""
-    return session.scalar(
-        select(ScheduleVersion).where(
-            ScheduleVersion.clinic_id == clinic_id,
-            ScheduleVersion.name == name,
-            ScheduleVersion.version == version,
-        )
-    )
+    return session.scalar(_ONE, {"clinic": clinic_id, "name": name, "version": version})
+
+
+_ONE = select(ScheduleVersion).where(
+    ScheduleVersion.clinic_id == bindparam("clinic"),
+    ScheduleVersion.name == bindparam("name"),
+    ScheduleVersion.version == bindparam("version"),
+)
 
 
 def versions(session: Session, clinic_id: int, name: str) -> list[ScheduleVersion]:

@@ -1,79 +1,22 @@
 """The tables, as typed models: plain records, no relationships, nothing loads by itself."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    SmallInteger,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from drip.core.delivery import Reason, Status
 from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel, Weight
-from drip.store.types import UtcDateTime, Words
-
-EnrollmentStatus = Literal["active", "paused", "cancelled", "finished"]
-Wording = Literal["discreet", "plain"]
-TaskStatus = Literal["open", "done"]
-AnswerStatus = Literal[
-    "waiting",
-    "sending",
-    "accepted",
-    "delivered",
-    "undelivered",
-    "failed",
-    "unknown",
-    "withheld",
-]
-Outcome = Literal["accepted", "retry", "rejected", "unknown", "not_sent"]
-
-
-_BIG = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class Row(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False, repr=False):
-    """A row of any table. Its `repr` shows no patient's data."""
-
-    metadata = MetaData(
-        naming_convention={
-            "pk": "%(table_name)s_pk",
-            "fk": "%(table_name)s_%(column_0_name)s_fk",
-            "uq": "%(table_name)s_%(column_0_N_name)s_key",
-            "ix": "%(table_name)s_%(column_0_N_name)s",
-            "ck": "%(table_name)s_%(constraint_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - declared so by SQLAlchemy
-        str: Text(),
-        int: Integer(),
-        datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        Status: Words(Status),
-        Reason: Words(Reason),
-        Channel: Words(Channel),
-        Weight: Words(Weight),
-        EnrollmentStatus: Words(EnrollmentStatus),
-        Wording: Words(Wording),
-        TaskStatus: Words(TaskStatus),
-        Outcome: Words(Outcome),
-        AnswerStatus: Words(AnswerStatus),
-        ReplyClass: Words(ReplyClass),
-    }
-
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True, init=False, sort_order=-1)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.__dict__.get('id')}>"
+from drip.store.ledgers import only_added_to
+from drip.store.row import BIG
+from drip.store.row import AnswerStatus as AnswerStatus
+from drip.store.row import EnrollmentStatus as EnrollmentStatus
+from drip.store.row import Outcome as Outcome
+from drip.store.row import Row as Row
+from drip.store.row import TaskStatus as TaskStatus
+from drip.store.row import Wording as Wording
 
 
 class Clinic(Row, kw_only=True):
@@ -103,19 +46,39 @@ class Patient(Row, kw_only=True):
 
 
 class Consent(Row, kw_only=True):
-    """One entry of the consent ledger, which is only ever added to."""
+    """One entry of the consent ledger, which is only ever added to; it goes with its patient."""
 
     __tablename__ = "consents"
     __table_args__ = (Index(None, "patient_id", "channel", "at"),)
 
     clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
-    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id", ondelete="CASCADE"))
     channel: Mapped[Channel]
     given: Mapped[bool]
     at: Mapped[datetime]
     how: Mapped[str]
     wording_version: Mapped[str]
     by_whom: Mapped[str]
+
+
+class WordingChoice(Row, kw_only=True):
+    """One entry of the ledger of how patients want to be spoken to, as that of consents.
+
+    `how` is "web" for the patient's own page, else where the booking came from.
+    """
+
+    __tablename__ = "wording_choices"
+    __table_args__ = (Index(None, "patient_id", "at"),)
+
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id", ondelete="CASCADE"))
+    wording: Mapped[Wording]
+    at: Mapped[datetime]
+    how: Mapped[str]
+    by_whom: Mapped[str]
+
+
+only_added_to(Consent, WordingChoice)
 
 
 class Address(Row, kw_only=True):
@@ -248,7 +211,7 @@ class Attempt(Row, kw_only=True):
         Index(None, "clinic_id", "started_at"),
     )
 
-    clinic_id: Mapped[int] = mapped_column(_BIG)  # the delivery's, which is checked
+    clinic_id: Mapped[int] = mapped_column(BIG)  # the delivery's, which is checked
     delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
     number: Mapped[int]
     provider: Mapped[str]
@@ -302,6 +265,12 @@ class Reply(Row, kw_only=True):
     __table_args__ = (
         UniqueConstraint("provider", "provider_id"),
         Index(None, "clinic_id", "address", "received_at"),
+        Index(
+            "replies_of_task",
+            "task_id",
+            sqlite_where=text("task_id IS NOT NULL"),
+            postgresql_where=text("task_id IS NOT NULL"),
+        ),
     )
 
     clinic_id: Mapped[int] = mapped_column(ForeignKey("clinics.id"))
@@ -359,7 +328,7 @@ class Receipt(Row, kw_only=True):
     __tablename__ = "receipts"
     __table_args__ = (UniqueConstraint("delivery_id", "provider_id", "status"),)
 
-    clinic_id: Mapped[int] = mapped_column(_BIG)  # the delivery's, which is checked
+    clinic_id: Mapped[int] = mapped_column(BIG)  # the delivery's, which is checked
     delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
     provider: Mapped[str]
     provider_id: Mapped[str]

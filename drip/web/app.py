@@ -43,7 +43,9 @@ def create_app(app: App, providers: Mapping[Channel, Provider] | None = None) ->
     def carriers() -> Mapping[Channel, Provider]:
         return app.providers() if providers is None else providers
 
-    answers = Errand(lambda: answering.send_waiting(app.engine, carriers(), app.clock()))
+    answers = Errand(
+        lambda: answering.send_waiting(app.engine, carriers(), app.clock(), pace=app.pace)
+    )
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

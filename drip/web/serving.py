@@ -1,5 +1,6 @@
 """The web service in a thread: of `drip serve`, and beside the sender of `drip run`."""
 
+import gc
 import os
 import socket
 import threading
@@ -32,7 +33,7 @@ def serving(
     Gives the thread that does it: it ends early only where something is wrong. Raises
     SettingsError where the port cannot be had. `providers` as for `create_app`.
     """
-    listening = _listen(host, port)
+    listening = listen(host, port)
     config = uvicorn.Config(
         create_app(app, providers),
         access_log=False,
@@ -48,6 +49,7 @@ def serving(
     thread.start()
     while not server.started and thread.is_alive():
         thread.join(_NAP)
+    gc.freeze()  # what was loaded stays: collections need not look at it, while somebody waits
     log.info("web.started", port=listening.getsockname()[1])
     try:
         yield thread
@@ -57,13 +59,18 @@ def serving(
         log.info("web.stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is listened to. Raises SettingsError where the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise SettingsError(
             f"The web service cannot listen at {host}, port {port}: {why}. "
             "Set another DRIP_WEB_PORT or DRIP_WEB_HOST."
         ) from None
+    # What is accepted inherits it; asyncio sets it only where the socket names its protocol. An
+    # answer's body would else wait for the word that its head has arrived: 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -43,7 +43,7 @@ def run(
     while not stop.is_set():
         now = clock()
         try:
-            send_waiting(sender.engine, sender.providers, now)
+            send_waiting(sender.engine, sender.providers, now, pace=sender.pace)
             claimed = sender.tick(now)
             metrics.ticked(now)
             if house_due is None or now >= house_due:

@@ -86,7 +86,7 @@ def digest() -> None:
 def answer() -> None:
     """Say what waits to be said to those who wrote, and to staff."""
     app, sender = _app(), _sender()
-    while send_waiting(sender.engine, sender.providers, app.clock()):
+    while send_waiting(sender.engine, sender.providers, app.clock(), pace=sender.pace):
         pass
 
 

@@ -55,6 +55,15 @@ def test_a_clinics_own_profile_is_checked_and_json_has_all_of_it(drip: Drip) -> 
     assert email["reading"]["scale"] == "grade"
 
 
+def test_texts_are_measured_with_links_to_the_address_that_is_set(drip: Drip) -> None:
+    assert "no room for the link" not in drip("check").out
+    drip.set(DRIP_PUBLIC_URL=f"https://{'a' * 60}.example.com")
+    done = drip("check")
+    assert done.status == 0
+    assert "day-before/en.md:" in done.out
+    assert "warning: this text has no room for the link to its page" in done.out
+
+
 def test_a_language_in_which_a_message_is_missing_is_shown(
     drip: Drip, pytestconfig: pytest.Config
 ) -> None:

@@ -35,7 +35,16 @@ def test_the_ledger_is_printed_in_order(drip: Drip) -> None:
     assert ledger[0].startswith("Tue 2026-12-01 10:00")
     assert ledger[2].startswith("Tue 2026-12-01 11:00")
     assert "may go out" in done.out
-    assert "discreet wording" in done.out
+    assert "Wording of the texts: discreet (nothing else was chosen)" in done.out
+
+
+def test_the_wording_is_shown_with_when_it_was_chosen_and_by_whom(drip: Drip) -> None:
+    drip.enroll("wording=plain")
+    shown = drip("consent", "show", 1).out
+    assert "Wording of the texts: plain, chosen Tue 2026-12-01 10:00 (csv, import)" in shown
+    (choice,) = drip("consent", "show", 1, "--json").json["wordings"]
+    assert choice.pop("by")
+    assert choice == {"at": "2026-12-01T10:00:00-05:00", "wording": "plain", "how": "csv"}
 
 
 def test_the_ledger_as_json(drip: Drip) -> None:
@@ -95,7 +104,7 @@ def test_a_grant_after_stop_by_text_says_what_the_patient_must_do(drip: Drip) ->
 
 @pytest.mark.parametrize(
     ("because", "says"),
-    [("30006", "refused this address (30006)"), ("wrong_number", "Somebody else has this phone")],
+    [("21614", "refused this address (21614)"), ("wrong_number", "Somebody else has this phone")],
 )
 def test_a_phone_that_is_wrong_is_shown_and_not_mended_by_a_grant(
     drip: Drip, because: str, says: str
@@ -104,6 +113,20 @@ def test_a_phone_that_is_wrong_is_shown_and_not_mended_by_a_grant(
     _suppress(drip, because)
     assert says in drip("consent", "show", 1).out
     assert says in drip("consent", "grant", 1, "--channel", "sms", "--how", "paper").err
+
+
+def test_a_phone_that_was_not_reached_says_the_way_out_and_is_tried_again(drip: Drip) -> None:
+    drip.enroll()
+    _suppress(drip, "30006")
+    shown = " ".join(drip("consent", "show", 1).out.split())
+    assert "Texts did not reach this phone (30006)." in shown
+    assert "`drip consent grant`" in shown
+    done = drip("consent", "grant", 1, "--channel", "sms", "--how", "verbal", "--by", "Ana")
+    assert done.out.splitlines()[0] == (
+        "Noted: texts may go to the patient of enrollment 1 (verbal, Ana)."
+    )
+    assert "The phone is tried again; it was refused before (30006)." in done.err
+    assert "may go out" in drip("consent", "show", 1).out
 
 
 def test_a_grant_without_an_address_says_so(drip: Drip) -> None:
@@ -158,7 +181,7 @@ def test_a_stop_outlives_the_patients_rows(drip: Drip) -> None:
     drip("stop", "+1 212 555 0101")
     engine = open_engine("sqlite:///drip.db")
     with engine.execution_options(writes=True).begin() as connection:
-        for table in ("tasks", "deliveries", "enrollments", "consents", "patients", "addresses"):
+        for table in ("tasks", "deliveries", "enrollments", "patients", "addresses"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     engine.dispose()
     drip.enroll(ref="A2")

@@ -56,6 +56,21 @@ def test_json_has_the_shape_that_scripts_rely_on(drip: Drip) -> None:
     assert due == sorted(due)
 
 
+def test_messages_link_to_an_example_page_where_patients_have_pages(drip: Drip) -> None:
+    def bodies() -> list[str]:
+        return [
+            each["body"] or "" for each in drip("preview", *SESSION, "--json").json["deliveries"]
+        ]
+
+    assert not any("http" in body for body in bodies())
+    drip.set(DRIP_PUBLIC_URL="https://care.example.com", DRIP_SECRET_KEY="k" * 40)
+    link = "https://care.example.com/v/example."
+    assert sum(link in body for body in bodies()) == 7
+    drip.enroll()
+    ((enrolled,),) = [drip("list", "--json").json["enrollments"]]
+    assert link in drip("preview", "--enrollment", enrolled["id"], "--step", "day-before").out
+
+
 def test_the_page_and_the_calendar_are_written(drip: Drip) -> None:
     done = drip("preview", *SESSION, "--html", "page.html", "--ics", "visit.ics")
     assert (done.status, done.out) == (0, "")

@@ -37,6 +37,12 @@ def test_a_mailbox_gets_the_email_marked_as_a_test(drip: Drip) -> None:
     assert "Ana" in done.json["body"]
 
 
+def test_where_patients_have_pages_a_test_links_to_an_example(drip: Drip) -> None:
+    drip.set(DRIP_PUBLIC_URL="https://care.example.com", DRIP_SECRET_KEY="k" * 40)
+    done = drip("send-test", "day-before", "--to", PHONE)
+    assert "https://care.example.com/v/example." in done.out
+
+
 def test_two_tests_are_two_messages_and_no_delivery(drip: Drip) -> None:
     drip("send-test", "day-before", "--to", PHONE)
     drip.now += timedelta(seconds=1)

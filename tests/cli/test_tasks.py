@@ -194,6 +194,44 @@ def test_a_crisis_that_is_heard_is_on_the_list_at_once_and_holds_what_can_wait(d
     assert "on hold" not in drip("tasks", "show", 1).out
 
 
+def test_the_end_of_a_pause_in_a_crisis_says_that_education_is_still_on_hold(drip: Drip) -> None:
+    drip.enroll()
+    app = App.from_environment()
+    text = InboundText("twilio", "SM1", ANA, "+12125550190", "I don't want to live")
+    hear(app.scope.engine, app.content, text, drip.now)
+    drip.close()
+    drip("pause", 1)
+    says = "Education stays on hold: a crisis is open. `drip resume 1` again ends that."
+    assert says in drip("resume", 1).err
+    done = drip("resume", 1)
+    assert (done.status, done.err) == (0, "")
+    drip.enroll("email=ana2@example.com", ref="A2", name="Ana B. Lopez", days=12)
+    out = drip("tasks", "show", 1).out
+    assert "Education of enrollment 2 is on hold too, until `drip resume 2`." in out
+
+
+def test_a_crisis_whose_patient_stopped_reads_as_one_case_at_80_columns(drip: Drip) -> None:
+    drip.enroll()
+    app = App.from_environment()
+    for number, body in enumerate(("I don't want to live", "STOP")):
+        text = InboundText("twilio", f"SM{number}", ANA, "+12125550190", body)
+        hear(app.scope.engine, app.content, text, drip.now)
+    drip.close()
+    status, lines = at_terminal(drip, "tasks")
+    assert (status, max(map(len, lines)) <= 80) == (0, True)
+    listed = " ".join(" ".join(lines).split())
+    assert listed.count("URGENT") == 1
+    status, lines = at_terminal(drip, "tasks", "show", "1")
+    assert (status, max(map(len, lines)) <= 80) == (0, True)
+    shown = " ".join(" ".join(lines).split())
+    for said in (
+        "Texts were stopped, too: only a call is left.",
+        "Drip: Call the patient, who stopped texts: welcome, arrange-a-ride, day-before",
+        "Call (212) 555-0101: no text can be sent.",
+    ):
+        assert said in shown
+
+
 def test_where_no_text_can_go_the_task_says_to_call(drip: Drip) -> None:
     with_a_crisis(drip)
     drip("stop", ANA)

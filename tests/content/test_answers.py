@@ -44,7 +44,8 @@ def test_every_answer_is_one_discreet_line_in_the_cheap_alphabet(
     assert "\n" not in said
     parts = measure(said)
     assert (parts.encoding, parts.outside) == ("GSM-7", ())
-    assert parts.count <= (3 if (language, key) == ("es", "crisis_stop") else 2)
+    # In Spanish what helps takes more words.
+    assert parts.count <= (3 if language == "es" and key.startswith("crisis") else 2)
     assert list(beginnings(said, load_language(content, language).not_discreet)) == []
 
 
@@ -154,7 +155,7 @@ def test_the_built_in_answers_pass_the_check(
     ("old", "new", "told"),
     [
         ("we send these texts about your visit", "we text about ketamine", '"ketamine" is not discreet'),
-        ("A person will read this", "Today a person will read this", "use {{ session.when }}"),
+        ("Someone on our team will read", "Today somebody will read", "use {{ session.when }}"),
         ("We are sorry for the mistake.", "We are sorry. " * 30, "parts, at most 2 are good"),
         ("We are sorry for the mistake.", "Lo sentimos, seg\u00fan " * 15, 'do without "\u00fa"'),
     ],

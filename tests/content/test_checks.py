@@ -32,7 +32,8 @@ def report() -> Report:
 @pytest.fixture
 def alone(tmp_path: Path, write: Write, content: ContentDir) -> ContentDir:
     """Content with the languages, the layout, the notices and one message called "note"."""
-    files = [content.language("en"), content.crisis_lines(), *reply_rule_files(content).values()]
+    files = [content.language("en"), content.page_words("en"), content.crisis_lines()]
+    files += reply_rule_files(content).values()
     files += [content.layout("email.html.jinja"), content.layout("email.txt.jinja")]
     files += [content.message(notice, "en") for notice in ("rescheduled", "cancelled")]
     for file in files:
@@ -270,6 +271,45 @@ def test_a_language_without_a_crisis_sentence_is_told(
     found = told(check(own))
     place = place_of("messages/_crisis_lines.yaml", "sms:")
     assert any(f'lines.yaml:{place}: no sentence in "es"' in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("  arrive:", "  arives:", 'unknown key "arives"; did you mean "arrive"?'),
+        ('  contact: "', '  # contact: "', '"contact" is missing here; add it'),
+        ("{{ session.at }}", "{{ session.hour }}", 'nothing is called "session.hour" here'),
+        ("Your visit", "Your ketamine visit", '"ketamine" is not discreet: others may see this'),
+        ("That day has passed", "It was today", '"today" may be wrong when this is read'),
+    ],
+)
+def test_each_problem_in_the_words_of_patients_pages_is_told_with_its_place(
+    own: ContentDir,
+    change: Change,
+    place_of: Callable[[str, str], str],
+    old: str,
+    new: str,
+    problem: str,
+) -> None:
+    file = "messages/_pages/en.yaml"
+    change(file, (old, new))
+    found = [each for each in told(check(own)) if file in each]
+    line = "7" if "missing" in problem else place_of(file, new.strip()).partition(":")[0]
+    assert len(found) == 1
+    assert found[0].startswith(f"error: {file}:{line}:")
+    assert problem in found[0]
+
+
+def test_a_language_without_words_for_patients_pages_is_told(
+    own: ContentDir, change: Change
+) -> None:
+    change("messages/_language/es.yaml", ("language: es", "language: ca")).rename(
+        "messages/_language/ca.yaml"
+    )
+    assert (
+        'error: messages/_language/ca.yaml:1:1: Patients\' pages have no words in "ca": '
+        "write messages/_pages/ca.yaml beside en, es."
+    ) in told(check(own))
 
 
 def test_an_instruction_that_nobody_says_is_told_where_it_is_needed(

@@ -117,6 +117,9 @@ def test_every_message_is_the_same_for_all_routes_times_and_clinics(
     hours=st.integers(1, 200),
     url=st.sampled_from([None, "https://example.com/stop?a=1&b='2'", "https://example.com/u/A_.-"]),
     choose=st.sampled_from([None, "https://example.com/p/B", "https://example.com/p?<b>\ufddb"]),
+    page=st.sampled_from(
+        [None, "https://example.com/v/AQ.B_-g", "https://example.com/v?a=(*b*)&c=<d>\ufdda"]
+    ),
 )
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -132,6 +135,7 @@ def test_every_name_stands_in_the_email_as_if_there_were_no_forms(
     hours: int,
     url: str | None,
     choose: str | None,
+    page: str | None,
 ) -> None:
     someone = replace(
         facts,
@@ -141,6 +145,7 @@ def test_every_name_stands_in_the_email_as_if_there_were_no_forms(
         now=facts.session_at - timedelta(hours=hours),
         unsubscribe_url=url,
         preferences_url=choose,
+        page_url=page,
     )
     assert thrice(renderer, name, someone) == thrice(plain, name, someone)
 
@@ -150,6 +155,7 @@ def own_links(person: str) -> dict[str, Any]:
     return {
         "unsubscribe_url": f"https://drip.example.com/u/{person}",
         "preferences_url": f"https://drip.example.com/p/{person}",
+        "page_url": f"https://drip.example.com/v/{person}",
     }
 
 
@@ -158,6 +164,9 @@ BODIES = [
     "    {{ patient.first_name }}\n",
     "```{{ patient.first_name }}\nx\n```\n",
     "[{{ patient.first_name }}](https://example.com/{{ patient.first_name }})\n",
+    "[{{ patient.first_name }}]({{ links.page }})\n",
+    "[Look]({{ links.page }}?{{ patient.first_name }}) {{ links.page }}\n",
+    "See [here]({{ links.page }}) or <{{ links.page }}>: {{ links.page }}\n",
     "[{{ patient.first_name }}]\n\n[ana]: https://example.com\n",
     "![{{ patient.first_name }}](x)\n",
     "<{{ patient.first_name }}:x> <{{ patient.first_name }}@example.com>\n",
@@ -239,18 +248,22 @@ def test_a_layout_may_do_with_the_words_what_it_likes(
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "linked"),
+    [("welcome", ("unsubscribe", "preferences")), ("day-before", ("page", "unsubscribe"))],
+)
 def test_the_third_patient_needs_no_markdown_and_no_layout(
-    facts: Facts, monkeypatch: pytest.MonkeyPatch
+    facts: Facts, monkeypatch: pytest.MonkeyPatch, name: str, linked: tuple[str, ...]
 ) -> None:
     renderer = Renderer(content_dir())
     for person in ("Ana", "Bea"):
-        renderer.email("welcome", replace(facts, first_name=person, **own_links(person)))
+        renderer.email(name, replace(facts, first_name=person, **own_links(person)))
     for part in ("render.Document", "layout.Document", "layout.Layout._page"):
         monkeypatch.delattr(f"drip.content.{part}")
     later = facts.session_at + timedelta(days=8, hours=3)
     chloe = replace(facts, first_name="Chloé", session_at=later, **own_links("Chloe"))
-    email = renderer.email("welcome", chloe)
-    for link in own_links("Chloe").values():
+    email = renderer.email(name, chloe)
+    for link in (own_links("Chloe")[f"{each}_url"] for each in linked):
         assert f'href="{link}"' in email.html
         assert link in email.text
     assert "Hi Chloé,\n" in email.text

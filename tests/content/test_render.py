@@ -88,6 +88,15 @@ def test_an_invitation_to_reply_stands_only_where_replies_are_heard(
     assert said in renderer.email_text("note", someone)
 
 
+def test_what_stands_in_where_replies_are_not_heard_may_be_said_otherwise(
+    message: Message, facts: Facts
+) -> None:
+    renderer = message(sms='Ride set? {{ invite("Reply RIDE.", "Call us.") }}')
+    heard = replace(facts, clinic=replace(facts.clinic, hears_replies=True))
+    assert renderer.sms("note", heard).body == "Ride set? Reply RIDE."
+    assert renderer.sms("note", facts).body == "Ride set? Call us."
+
+
 def test_the_clinics_own_instructions_come_before_the_defaults(
     message: Message, facts: Facts
 ) -> None:

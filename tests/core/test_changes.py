@@ -468,3 +468,36 @@ def test_calls_are_made_once() -> None:
     ]
     enrollment.plan("2026-12-10 10:30")
     assert not enrollment.new_calls
+
+
+RIDES = schedule(
+    step("ask", "3 days before session at 10:00", group="ride", answered_by="RIDE"),
+    step("ask-again", "2 days before session at 10:00", group="ride"),
+    step("other", "1 day before session at 10:00"),
+)
+
+
+def test_a_reply_makes_the_later_steps_of_its_group_needless_and_no_others() -> None:
+    assert RIDES.needless_after("RIDE") == {"ask-again"}
+    assert RIDES.needless_after("C") == frozenset()
+
+
+def test_what_was_answered_is_not_planned_again_nor_called_about() -> None:
+    """It came back from a provider after the answer: it is cancelled when all is planned anew."""
+    enrollment = booked(journey("2026-12-01 10:00", A, RIDES))
+    said_so = replace(enrollment.journey, answered=RIDES.needless_after("RIDE"))
+    enrollment.journey = replace(said_so, revision=2)
+    enrollment.plan("2026-12-02 10:00")
+    assert enrollment.why("ask-again") == ["cancelled answered"]
+    assert enrollment.why("ask") == enrollment.why("other") == ["scheduled"]
+    assert not enrollment.calls
+    assert enrollment.plan("2026-12-02 11:00").is_empty
+
+
+def test_a_stop_after_an_answer_is_no_call_about_what_was_answered() -> None:
+    enrollment = booked(
+        journey("2026-12-01 10:00", A, RIDES, reach={Channel.SMS: None, Channel.EMAIL: NO})
+    )
+    enrollment.journey = replace(enrollment.journey, answered=frozenset({"ask-again"}))
+    enrollment.stop("sms", "2026-12-02 10:00")
+    assert [call.step for call in enrollment.calls] == ["ask", "other"]

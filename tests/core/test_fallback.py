@@ -179,3 +179,7 @@ def test_after_a_reschedule_the_step_is_a_text_again() -> None:
         if row.step == "day-of" and row.waiting
     ]
     assert waiting == [(Channel.SMS, 2)]
+
+
+def test_what_the_patient_has_answered_meanwhile_is_not_asked_by_email() -> None:
+    assert fall_back(failing(), answered=frozenset({"day-of"})) is None

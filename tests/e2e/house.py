@@ -3,9 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, exists, select
 
 from drip.app import App
 from drip.clock import system_clock
@@ -23,12 +20,15 @@ from drip.config import read_settings
 from drip.content.clinic_file import SAMPLE
 from drip.core.delivery import Status
 from drip.services.outbound.sending import Sender
+from drip.store.engine import reading
+from drip.store.schema import Delivery
+from tests.servers import nursery
+from tests.servers.nursery import Child
 from tests.servers.smtp_server import SmtpServer
 from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER, TwilioServer
 from tests.services.desk import NOW, Desk
 
 _PROCESSES = Path(__file__).parent / "processes"
-_ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds after which a test gives up."""
 
@@ -61,7 +61,7 @@ class House:
     twilio: TwilioServer | None = None
     smtp: SmtpServer | None = None
     desk: Desk = field(init=False)
-    running: list["subprocess.Popen[str]"] = field(default_factory=list)
+    running: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -102,40 +102,40 @@ class House:
 
     # --- Processes --------------------------------------------------------------------------
 
-    def start(self, script: str, *arguments: object) -> "subprocess.Popen[str]":
+    def start(self, script: str, *arguments: object) -> Child:
         """Start a script of the folder `processes` in the clinic's folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DRIP_")}
-        with self.errors.open("a") as errors:
-            process = subprocess.Popen(
-                [sys.executable, _PROCESSES / script, *map(str, arguments)],
-                cwd=self.folder,
-                env=kept | self.env | {"PYTHONPATH": str(_ROOT), "COLUMNS": "200"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        process = nursery.start(
+            [str(each) for each in (_PROCESSES / script, *arguments)],
+            folder=self.folder,
+            environment=kept | self.env | {"COLUMNS": "200"},
+            output=self.folder / "stdout.txt",
+            errors=self.errors,
+        )
         self.running.append(process)
         return process
 
     def drip(self, *arguments: object) -> Any:
         """Run a command to its end at the house's time; gives what it printed as JSON."""
-        process = self.start(
-            "drip_ahead.py", self.clock.ahead.total_seconds(), *arguments, "--json"
-        )
-        printed, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, self.errors.read_text()
-        return json.loads(printed)
+        printed = self.folder / "stdout.txt"
+        printed.write_text("")
+        ahead = self.clock.ahead.total_seconds()
+        process = self.start("drip_ahead.py", ahead, *arguments, "--json")
+        assert process.wait(PATIENCE) == 0, self.errors.read_text()
+        return json.loads(printed.read_text())
 
-    def run(self) -> "subprocess.Popen[str]":
+    def run(self) -> Child:
         """Start `drip run` at the house's time."""
         return self.start("drip_ahead.py", self.clock.ahead.total_seconds(), "run")
 
-    def end(self, process: "subprocess.Popen[str]", signal: int) -> int:
+    def wait_until_up(self, process: Child) -> None:
+        """Wait until `drip run` sends and listens to signals."""
+        self.wait_for(lambda: "run.started" in process.log)
+
+    def end(self, process: Child, signal: int) -> int:
         """Send a signal and wait for the end; gives the exit status."""
         process.send_signal(signal)
-        process.communicate(timeout=PATIENCE)
-        return process.returncode
+        return process.wait(PATIENCE)
 
     # --- Looked at --------------------------------------------------------------------------
 
@@ -158,16 +158,14 @@ class House:
         deadline = time.monotonic() + PATIENCE
         while not what():
             assert time.monotonic() < deadline, self.errors.read_text()[-3000:]
-            threading.Event().wait(0.005)
+            time.sleep(0.01)
 
     def stands_still(self, *also: Status) -> bool:
         """Whether nothing due is under way any more, or in one of these statuses."""
-        now = self.clock()
-        moving = {Status.CLAIMED, Status.SENDING, *also}
-        return not any(
-            row.status in moving or (row.status is Status.SCHEDULED and row.due_at <= now)
-            for row in self.desk.rows()
-        )
+        under_way = Delivery.status.in_([Status.CLAIMED, Status.SENDING, *also])
+        due = (Delivery.status == Status.SCHEDULED) & (Delivery.due_at <= self.clock())
+        with reading(self.engine) as session:
+            return not session.scalar(select(exists().where(under_way | due)))
 
 
 @contextmanager
@@ -183,6 +181,5 @@ def housed(folder: Path, engine: Engine, *, servers: bool = True) -> Iterator[Ho
             yield house
         finally:
             for process in house.running:
-                if process.poll() is None:
-                    process.kill()
-                process.communicate()
+                process.kill()
+                process.wait(PATIENCE)

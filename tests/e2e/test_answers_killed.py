@@ -44,6 +44,7 @@ def _all(house: House, ids: list[int]) -> list[Answer]:
     return [each for each in found if each is not None]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("point", ["begin", "half", "hand_over", "record"])
 @pytest.mark.parametrize("kind", ["outbox", "servers"])
 def test_killed_at_any_point_it_loses_nothing_and_says_nothing_twice(
@@ -52,7 +53,7 @@ def test_killed_at_any_point_it_loses_nothing_and_says_nothing_twice(
     with housed(tmp_path / "clinic", engine, servers=kind == "servers") as house:
         ids = _say_all(house)
         killed = house.start("die_answering.py", point, NOW.isoformat())
-        killed.communicate(timeout=60)
+        killed.wait(60)
         assert killed.returncode == -signal.SIGKILL, house.errors.read_text()
         reached = {"begin": 0, "half": 3, "hand_over": TEXTS, "record": TEXTS + 1}[point]
         assert sum(house.arrived.values()) == reached
@@ -72,7 +73,7 @@ def test_an_email_that_was_being_sent_is_left_to_a_person(engine: Engine, tmp_pa
         only_texts = {Channel.SMS: sender.providers[Channel.SMS]}
         assert send_waiting(house.engine, only_texts, NOW) == len(texts)
         killed = house.start("die_answering.py", "hand_over", NOW.isoformat())
-        killed.communicate(timeout=60)
+        killed.wait(60)
         assert killed.returncode == -signal.SIGKILL, house.errors.read_text()
         _go_on(house)
         assert [each.status for each in _all(house, [mail])] == ["unknown"]

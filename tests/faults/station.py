@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,6 +30,8 @@ from drip.services.scope import Scope, open_scope
 from drip.services.upkeep.housekeeping import keep_house
 from drip.store.engine import open_engine, reading
 from drip.store.schema import Attempt, Delivery, Patient, Task
+from tests.servers import nursery
+from tests.servers.nursery import Child
 from tests.servers.twilio_process import TwilioProcess
 from tests.servers.twilio_server import ACCOUNT_SID, AUTH_TOKEN, SENDER
 
@@ -40,7 +41,6 @@ PATIENCE = 60.0
 MOVING = frozenset({Status.CLAIMED, Status.SENDING})
 WAITING_FOR_A_PROVIDER = frozenset({Reason.RETRYING, Reason.PROVIDER_DOWN})
 
-_ROOT = Path(__file__).parents[2]
 _ZONES = (
     "Pacific/Honolulu",
     "America/Los_Angeles",
@@ -85,7 +85,7 @@ class Station:
     settings: Mapping[str, str] = field(default_factory=dict)
     ahead: timedelta = timedelta()
     """How far time was moved, in this process."""
-    running: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    running: list[Child] = field(default_factory=list)
     signs: dict[int, Path] = field(default_factory=dict)
     """The health files of the workers."""
     stopped: dict[str, datetime] = field(default_factory=dict)
@@ -225,7 +225,7 @@ class Station:
         """What all processes say."""
         return self.folder / "log.txt"
 
-    def worker(self, *, quiet: bool = False) -> "subprocess.Popen[bytes]":
+    def worker(self, *, quiet: bool = False) -> Child:
         """Start a worker with two children, which may be `quiet`: no file is written to then."""
         sign = self.folder / f"worker-{len(self.running)}"
         words: list[str | Path] = ["worker", "--concurrency", "2", "--health-file", sign]
@@ -233,39 +233,32 @@ class Station:
         self.signs[process.pid] = sign
         return process
 
-    def beat(self) -> "subprocess.Popen[bytes]":
+    def beat(self) -> Child:
         """Start a beat."""
         return self.start("-m", "drip", "beat")
 
-    def start(self, *arguments: str | Path, quiet: bool = False) -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str | Path, quiet: bool = False) -> Child:
         """Start Python in the folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DRIP_")}
-        with (Path(os.devnull) if quiet else self.log).open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=self.folder,
-                env=kept | self.environment | {"PYTHONPATH": str(_ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        log = Path(os.devnull) if quiet else self.log
+        words = [str(each) for each in arguments]
+        process = nursery.start(words, self.folder, kept | self.environment, log, log)
         self.running.append(process)
         return process
 
-    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+    def kill(self, process: Child) -> None:
         """SIGKILL for a process and its children."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def kill_child(self, process: "subprocess.Popen[bytes]", chance: random.Random) -> None:
+    def kill_child(self, process: Child, chance: random.Random) -> None:
         """SIGKILL for one of its children, once it has some."""
         self.wait_for(lambda: self.is_ready(process))
         with suppress(ProcessLookupError):
             os.kill(chance.choice(children_of(process.pid)), signal.SIGKILL)
 
-    def end(self, process: "subprocess.Popen[bytes]") -> int:
+    def end(self, process: Child) -> int:
         """SIGTERM; gives the status with which it ended."""
         process.send_signal(signal.SIGTERM)
         return process.wait(PATIENCE)
@@ -294,7 +287,7 @@ class Station:
             assert time.monotonic() < deadline, self.last_words()
             time.sleep(0.01)
 
-    def is_ready(self, worker: "subprocess.Popen[bytes]") -> bool:
+    def is_ready(self, worker: Child) -> bool:
         """Whether a worker listens: one whose child is killed before that gives up, as it says."""
         return self.signs[worker.pid].exists() and len(children_of(worker.pid)) >= 2
 

@@ -87,6 +87,14 @@ def test_one_click_unsubscribes_where_there_is_a_link_for_it() -> None:
     assert made(linked(LINK)).isascii()
 
 
+def test_staff_cannot_unsubscribe_themselves_or_a_patient() -> None:
+    outgoing = linked(LINK)
+    assert isinstance(outgoing.content, EmailContent)
+    message = parsed(made(replace(outgoing, content=replace(outgoing.content, to_staff=True))))
+    assert [name for name in message if name.startswith("List-")] == []
+    assert message["Auto-Submitted"] == "auto-generated"
+
+
 def test_one_click_is_for_https_alone() -> None:
     message = parsed(made(linked(LINK.replace("https", "http"))))
     assert "List-Unsubscribe-Post" not in message

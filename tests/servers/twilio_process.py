@@ -1,8 +1,8 @@
 """The Twilio-shaped server as a process of its own, which outlives whatever it is tested with."""
 
 import json
-import subprocess
-import sys
+import os
+import time
 import urllib.request
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from tests.servers import nursery
 from tests.servers.twilio_server import Behaviour
 
 _ROOT = Path(__file__).parents[2]
@@ -47,20 +48,20 @@ class TwilioProcess:
     def start(self) -> None:
         """Listen; at the same address after a stop."""
         options = ["--port", str(self._port), "--state", self._state, *self._clock]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.twilio_server", *options],
-            cwd=_ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
+        said, errors = self._state.with_suffix(".url"), self._state.with_suffix(".errors")
+        said.write_text("")
+        words = ["-m", "tests.servers.twilio_server", *map(str, options)]
+        self._process = nursery.start(words, _ROOT, os.environ, said, errors)
+        while not (found := said.read_text()).endswith("\n"):
+            assert self._process.poll() is None, errors.read_text()
+            time.sleep(0.005)
+        self.url = found.strip()
         self._port = urlsplit(self.url).port or 0
 
     def stop(self) -> None:
         """Go away; connections to its address are refused."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
     def behave(self, way: Behaviour, to: str | None = None) -> None:
         """Treat texts to this number, or all others, in this way from now on."""

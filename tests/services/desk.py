@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, exists, select
 
 from drip.content.clinic_file import sample_clinic
+from drip.content.render import Renderer
 from drip.content.sources import ContentDir, content_dir
 from drip.core.clinic import Clinic, Texts
 from drip.core.delivery import WAITING, Status
@@ -102,7 +104,10 @@ class Desk:
     def new_sender(self, batch: int = 50) -> Sender:
         """Another sender to the same sinks."""
         providers = {Channel.SMS: self.sms, Channel.EMAIL: self.email}
-        return Sender(self.engine, self.scope.content, providers, batch=batch)
+        sender = Sender(self.engine, self.scope.content, providers, batch=batch)
+        if self.content == content_dir():
+            sender.renderer = _built_in_renderer()
+        return sender
 
     # --- In ---------------------------------------------------------------------------------
 
@@ -153,8 +158,7 @@ class Desk:
         keep_house(self.engine, self.sender.providers, now)
 
     def run_until(self, end: datetime) -> None:
-        """Let time run: send what is due when it is due, and keep house twice a day."""
-        house_due: datetime | None = None
+        """Let time run: send what is due when it is due, and keep house when there is need."""
         while True:
             with reading(self.engine) as session:
                 due_at = claiming.next_due_at(session)
@@ -162,9 +166,15 @@ class Desk:
                 self.keep_house(end)
                 return
             self.send_all(due_at)
-            if house_due is None or due_at >= house_due:
+            if self._house_has_work(due_at):
                 self.keep_house(due_at)
-                house_due = due_at + 12 * HOUR
+
+    def _house_has_work(self, now: datetime) -> bool:
+        """Whether anything is under way or unknown, or waits past its `until`."""
+        under_way = Delivery.status.in_([Status.CLAIMED, Status.SENDING, Status.UNKNOWN])
+        late = Delivery.status.in_([Status.SCHEDULED, Status.HELD]) & (Delivery.until <= now)
+        with reading(self.engine) as session:
+            return bool(session.scalar(select(exists().where(under_way | late))))
 
     # --- Looked at --------------------------------------------------------------------------
 
@@ -242,6 +252,12 @@ class Desk:
             key=lambda one: one[:2],
         )
         return [names[outgoing.delivery_id] for _, _, outgoing in all_sent]
+
+
+@cache
+def _built_in_renderer() -> Renderer:
+    """One for all desks of a process: it reads and compiles every message once."""
+    return Renderer(content_dir())
 
 
 def without_reason(rows: Iterable[Delivery]) -> list[str]:

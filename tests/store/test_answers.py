@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event, text
 from drip.core.schedule import Channel
 from drip.store import answers
 from drip.store.engine import reading, writing
-from drip.store.schema import Answer, AnswerStatus
+from drip.store.schema import AnswerStatus
 
 MINUTE = timedelta(minutes=1)
 
@@ -23,7 +23,7 @@ def add(engine: Engine, clinic_id: int, now: datetime, **columns: Any) -> int:
     }
     row |= {"body": "Call us.", "by_whom": "drip", "until": now + 60 * MINUTE, "created_at": now}
     with writing(engine) as session:
-        return answers.insert(session, Answer(clinic_id=clinic_id, **row | columns))
+        return answers.insert(session, clinic_id=clinic_id, **row | columns)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_only_what_waits_or_is_under_way_is_due(
 ) -> None:
     id_ = add(engine, clinic_id, now, status=status)
     with writing(engine) as session:
-        assert not answers.any_due(session, now - MINUTE)
-        assert answers.any_due(session, now) is found
+        assert answers.channels_due(session, now - MINUTE) == set()
+        assert answers.channels_due(session, now) == ({Channel.SMS} if found else set())
         due = answers.due(session, Channel.SMS, now, 9, ())
         assert [row.id for row in due] == [id_] * found
         assert answers.due(session, Channel.EMAIL, now, 9, ()) == []
@@ -79,7 +79,7 @@ def test_looking_for_what_is_due_reads_no_whole_table(
 
     event.listen(engine, "before_cursor_execute", note)
     with writing(engine) as session:
-        answers.any_due(session, now)
+        answers.channels_due(session, now)
         (first, *_) = answers.due(session, Channel.SMS, now, 9, ("crisis",))
         answers.lock_many(session, ids)
         answers.said_since_stop(session, first, ("stop",))

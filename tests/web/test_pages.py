@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,15 +12,14 @@ from sqlalchemy import Engine, select, text
 
 from drip.app import App
 from drip.content.language_file import load_language
-from drip.content.sources import built_in, content_dir
 from drip.content.wording import beginnings
+from drip.core.outgoing import EmailContent, SmsContent
 from drip.core.schedule import Channel
 from drip.services.bookings.changing import cancel, reschedule
-from drip.services.outbound.sending import Sender
 from drip.store.engine import reading, writing
 from drip.store.schema import Address, Consent
 from drip.web.app import create_app
-from tests.services.desk import DAY, HOUR, NOW, at
+from tests.services.desk import DAY, HOUR, NOW, Desk, at
 from tests.web.pages_house import House, pages_house
 
 SESSION = at("2026-12-15 09:00")
@@ -112,22 +110,35 @@ def test_a_name_that_looks_like_markup_stays_a_name(house: House) -> None:
     assert 'href="https://example.com' not in page
 
 
-def test_a_text_can_link_to_its_page(engine: Engine, tmp_path: Path) -> None:
-    file = "messages/welcome/en.md"
-    words = (built_in() / file).read_text(encoding="utf-8")
-    (tmp_path / file).parent.mkdir(parents=True)
-    linked = words.replace("Msg &", "{% if links.page %}More: {{ links.page }} {% endif %}Msg &", 1)
-    (tmp_path / file).write_text(linked, encoding="utf-8")
+def test_the_text_and_the_email_of_the_day_before_lead_to_its_page(engine: Engine) -> None:
     with pages_house(engine) as house:
         desk = house.desk
-        providers = {Channel.SMS: desk.sms, Channel.EMAIL: desk.email}
-        for number, links in enumerate((house.links, None), 1):
-            desk.enroll(number)
-            desk.send_all(NOW, Sender(engine, content_dir(tmp_path), providers, links=links))
-        with_link, without = (each.content.body for _, each in desk.sms.sent)  # type: ignore[union-attr]
-        (url,) = re.findall(r"More: (http\S+)", with_link)
-        assert "<h2>" in house.get(url).text
-        assert "http" not in without
+        enrollment_id = desk.enroll(1).enrollment_id
+        rows = [desk.row(enrollment_id, "day-before", channel) for channel in ("sms", "email")]
+        house.moment.now = rows[0].due_at
+        desk.sender.links = house.links
+        desk.run_until(house.moment.now)
+        said = {outgoing.delivery_id: outgoing.content for _, outgoing in desk.sms.sent}
+        said |= {outgoing.delivery_id: outgoing.content for _, outgoing in desk.email.sent}
+        text, mail = (said[row.id] for row in rows)
+        assert isinstance(text, SmsContent)
+        assert isinstance(mail, EmailContent)
+        (by_text,) = re.findall(r"Confirm and see more: (http\S+)$", text.body)
+        (by_mail,) = re.findall(r'<a class="button" href="(http[^"]+)"', mail.html)
+        assert f"Tell us that you are coming: {by_mail}\n" in mail.text
+        for url in (by_text, by_mail):
+            assert "Yes, I am coming" in house.get(url).text
+        assert house.press(by_text, "confirm").status_code == 200
+        assert "You told us that you are coming." in house.get(by_mail).text
+
+
+def test_without_pages_no_message_links_anywhere(engine: Engine) -> None:
+    desk = Desk(engine)
+    enrollment_id = desk.enroll(1).enrollment_id
+    desk.run_until(desk.row(enrollment_id, "day-before").due_at)
+    assert len(desk.sms.sent) > 1
+    for _, outgoing in (*desk.sms.sent, *desk.email.sent):
+        assert "http" not in str(outgoing.content)
 
 
 # --- What it keeps to itself ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from drip.core.outgoing import Rejected, SmsContent
 from drip.core.schedule import Channel
+from drip.services.consent.consenting import show
 from drip.services.consent.stopping import stop_address
 from tests.services.desk import NOW, at
 from tests.web.email_house import PUBLIC_URL, EmailHouse, email_house
@@ -106,6 +107,9 @@ def test_texts_speak_plainly_once_the_patient_chose_so(house: EmailHouse) -> Non
     assert "wording=plain" in chosen(page)
     assert "Our texts may say what your visit is for." in page.text
     assert house.desk.patient(id_).wording == "plain"
+    (choice,) = show(house.desk.scope, id_).wordings
+    assert (choice.wording, choice.how, choice.by_whom) == ("plain", "web", "patient")
+    assert choice.at == house.moment.now
     house.desk.run_until(AFTER_ALL)
     bodies = [o.content.body for _, o in house.desk.sms.sent if isinstance(o.content, SmsContent)]
     assert any("psychiatrist" in body for body in bodies)

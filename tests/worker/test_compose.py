@@ -222,7 +222,7 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> Non
     while not holds():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.1)
+        time.sleep(1)  # each look is a process of its own, in the way of what it looks at
 
 
 def kill(process: subprocess.Popen[str]) -> None:

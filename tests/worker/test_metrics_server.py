@@ -6,8 +6,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,6 +21,8 @@ from drip.config import Secret, Settings
 from drip.content.clinic_file import SAMPLE
 from drip.providers.redis_queues import Broker
 from drip.worker.celery_app import QUEUES, make_celery
+from tests.servers import nursery
+from tests.servers.nursery import Child
 from tests.servers.redis import redis_server
 
 PATIENCE = 40.0
@@ -49,25 +49,14 @@ def port() -> int:
 
 
 @contextmanager
-def drip(
-    folder: Path, engine: Engine, port: int, *args: str, **more: str
-) -> Iterator["subprocess.Popen[str]"]:
+def drip(folder: Path, engine: Engine, port: int, *args: str, **more: str) -> Iterator[Child]:
     """A process of Drip in the folder, with temporary files of its own; its log is in `log`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DRIP_")}
     url = engine.url.render_as_string(hide_password=False)
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "drip", *args],
-            cwd=folder,
-            env=kept
-            | {"DRIP_DATABASE_URL": url, "DRIP_METRICS_PORT": str(port)}
-            | {"TMPDIR": str(folder / "tmp"), "PYTHONWARNINGS": "ignore"}
-            | more,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
+    told = {"DRIP_DATABASE_URL": url, "DRIP_METRICS_PORT": str(port)} | more
+    environment = kept | {"TMPDIR": str(folder / "tmp")} | told
+    log = folder / "log"
+    process = nursery.start(["-m", "drip", *args], folder, environment, Path(os.devnull), log)
     try:
         yield process
     finally:

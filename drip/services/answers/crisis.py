@@ -15,7 +15,7 @@ from drip.core.clinic import Clinic
 from drip.core.schedule import Channel
 from drip.services.answers import answering
 from drip.services.bookings import changing
-from drip.services.remembered import Remembered
+from drip.services.readable import readable_clinics
 from drip.services.scope import Scope
 from drip.store import enrollments, patients, replies, tasks
 from drip.store.engine import writing
@@ -23,10 +23,12 @@ from drip.store.schema import Task
 
 log = structlog.get_logger(__name__)
 
-KIND = "crisis"
+KIND = tasks.CRISIS
 
 RAISED_EVERY = timedelta(minutes=15)
 """How often people are alerted until one of them takes the case."""
+
+_STOPPED = "Texts were stopped, too: only a call is left."
 
 _APART = timedelta(minutes=5)
 """How soon another reply of crisis in an open case alerts again, taken or not."""
@@ -62,13 +64,41 @@ def open_case(
         assert found is not None, "tasks are not deleted"
         task = found
         if stop:
-            task.says = says
+            _say_stopped(task)
     replies.join_task(session, reply_id, task.id)
-    if task.raised_at is None or now - task.raised_at >= _APART:
-        _alert(session, task, scope.clinic, now)
+    _alert_again(session, task, scope.clinic, now)
     session.flush()
     log.warning("crisis.case", task=task.id, reply=reply_id, new=known is None)
     return task.id
+
+
+def texts_stopped(
+    session: Session, scope: Scope, task_id: int, call_ids: Sequence[int], now: datetime
+) -> None:
+    """Note on an open case that its texts have stopped: only a call is left.
+
+    The tasks `call_ids`, to call about what waited, become part of it: whoever has the case reads
+    all of it in one place. Who is on call is told again, the case taken or not.
+    """
+    task = tasks.lock(session, task_id)
+    assert task is not None, "tasks are not deleted"
+    _say_stopped(task)
+    _alert_again(session, task, scope.clinic, now)
+    session.flush()
+    at = now.astimezone(scope.clinic.zone)
+    for said in tasks.join(session, call_ids, task_id, now):
+        tasks.note_by_drip(session, task_id, said, at)
+
+
+def _say_stopped(task: Task) -> None:
+    if _STOPPED not in task.says:
+        task.says = f"{task.says} {_STOPPED}"
+
+
+def _alert_again(session: Session, task: Task, clinic: Clinic, now: datetime) -> None:
+    """Tell who is on call, unless they were told a moment ago."""
+    if task.raised_at is None or now - task.raised_at >= _APART:
+        _alert(session, task, clinic, now)
 
 
 def open_case_of(session: Session, clinic_id: int, address: str) -> int | None:
@@ -84,7 +114,7 @@ def raise_again(engine: Engine, now: datetime) -> int:
     """
     with writing(engine) as session:
         untaken = tasks.lock_untaken(session, KIND, now - RAISED_EVERY)
-        clinics = Remembered().clinics(session, {task.clinic_id for task in untaken})
+        clinics = readable_clinics(session, {task.clinic_id for task in untaken})
         for task in untaken:
             if (clinic := clinics[task.clinic_id]) is not None:
                 _alert(session, task, clinic, now)
@@ -122,7 +152,7 @@ def _says(enrolled: int, *, stop: bool, answered: bool) -> str:
     if enrolled > 1:
         said.append(f"{enrolled} enrollments have this number.")
     if stop:
-        said.append("It also stopped texts: only a call is left.")
+        said.append(_STOPPED)
     if not answered:
         said.append("No answer could be sent.")
     return " ".join(said)

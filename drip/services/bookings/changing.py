@@ -16,6 +16,7 @@ from drip.core.schedule import Channel, Weight
 from drip.errors import InvalidInput, NotAllowed, NotFound
 from drip.intake.booking import Booking, Given
 from drip.services import plans
+from drip.services.bookings import on_hold
 from drip.services.journeys import (
     addresses_of,
     existing_of,
@@ -25,9 +26,9 @@ from drip.services.journeys import (
     step_times,
 )
 from drip.services.scope import Scope
-from drip.store import deliveries, enrollments, patients
+from drip.store import deliveries, enrollments, patients, wordings
 from drip.store.engine import writing
-from drip.store.schema import Consent, Delivery, Enrollment, Patient
+from drip.store.schema import Consent, Delivery, Enrollment, Patient, Wording
 
 CONSENT_WORDING = "1"
 """The version of the wording that a patient consents to."""
@@ -41,7 +42,6 @@ class File:
     patient: Patient
     rows: list[Delivery]
     journey: Journey
-    elsewhere: list[datetime]
 
     @property
     def existing(self) -> list[Existing]:
@@ -52,8 +52,10 @@ class File:
 def reschedule(scope: Scope, enrollment_id: int, session_at: datetime, now: datetime) -> Plan:
     """Move the session (aware, on the clinic's clock) and plan anew (T8).
 
-    Moving to the same time changes nothing. Raises InvalidInput for a session that is past,
-    NotAllowed for an enrollment that was cancelled.
+    The visit is to be confirmed, and the ride to be arranged, anew: what the patient said was of
+    the old day, so that the steps that it made needless are planned again. What a crisis holds
+    stays on hold. Moving to the same time changes nothing. Raises InvalidInput for a session that
+    is past, NotAllowed for an enrollment that was cancelled.
     """
     if session_at <= now:
         raise InvalidInput(
@@ -111,7 +113,11 @@ def pause_education(session: Session, scope: Scope, enrollment_id: int, now: dat
 
 
 def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
-    """Plan a paused enrollment, or one whose education is paused, again from now (T9)."""
+    """Plan a paused enrollment, or one whose education is paused, again from now (T9).
+
+    While a crisis of the patient is open, the end of a pause is not that of the education's: it
+    stays on hold until it is resumed by itself.
+    """
     now = now.replace(microsecond=0)
     with writing(scope.engine) as session:
         file = open_file(session, scope, enrollment_id)
@@ -119,7 +125,9 @@ def resume(scope: Scope, enrollment_id: int, now: datetime) -> Plan:
         _refuse(enrollment, "cancelled", "there is nothing to resume")
         if enrollment.status != "paused" and enrollment.education_paused_at is None:
             raise NotAllowed(f"Enrollment {enrollment_id} is not paused.")
-        enrollment.status, enrollment.education_paused_at = "active", None
+        was_paused, enrollment.status = enrollment.status == "paused", "active"
+        if not (was_paused and on_hold.cases_of(session, scope, [file.patient])):
+            enrollment.education_paused_at = None
         return plan_anew(session, scope, file, now)
 
 
@@ -159,7 +167,8 @@ def update_from(
 ) -> Plan:
     """Bring an enrollment up to a booking that names it again.
 
-    What the booking leaves out stays. A new session, address, zone or consent plans anew.
+    What the booking leaves out stays. A new session, address, zone or consent plans anew. A crisis
+    that is open with the new address holds the education.
     """
     file = open_file(session, scope, enrollment_id)
     patient, enrollment = file.patient, file.enrollment
@@ -169,7 +178,14 @@ def update_from(
         getattr(patient, name) != value for name, value in _reaching(patient, booking).items()
     )
     patients.add_consents(session, [consent_row(patient, given, now) for given in consents])
+    chosen = new_wording(patient, booking, wordings.last_booked(session, [patient.id]))
+    if chosen is not None:
+        wordings.add(session, [wording_row(patient, booking, chosen, now)])
+        patient.wording = chosen
+    addresses = addresses_of([patient])
     _set(patient, {**_saying(booking), **_reaching(patient, booking)})
+    if addresses_of([patient]) != addresses:
+        _hold_in_crisis(session, scope, file, now)
     enrollment.route = booking.route or enrollment.route
     if enrollment.session_at != booking.session_at.astimezone(UTC):
         _move(enrollment, booking.session_at, scope)
@@ -185,6 +201,7 @@ def differs(
     patient: Patient,
     booking: Booking,
     consents: Mapping[tuple[int, Channel], Consent],
+    chosen: Mapping[int, Wording],
 ) -> bool:
     """Whether a booking that names an enrollment again says anything new of it."""
     said = {**_saying(booking), **_reaching(patient, booking)}
@@ -193,6 +210,7 @@ def differs(
         or enrollment.route != (booking.route or enrollment.route)
         or any(getattr(patient, name) != value for name, value in said.items())
         or bool(new_consents(patient, booking, consents))
+        or new_wording(patient, booking, chosen) is not None
     )
 
 
@@ -204,6 +222,16 @@ def new_consents(
     One that the patient took back is not given again by a booking that is read once more.
     """
     return [given for given in booking.consents if (patient.id, given.channel) not in known]
+
+
+def new_wording(
+    patient: Patient, booking: Booking, chosen: Mapping[int, Wording]
+) -> Wording | None:
+    """The wording that a booking chooses, where the last booking `chosen` did not say the same.
+
+    What the patient chose since is not undone by a booking that is read once more.
+    """
+    return None if chosen.get(patient.id) == booking.wording else booking.wording
 
 
 def open_file(session: Session, scope: Scope, enrollment_id: int) -> File:
@@ -223,8 +251,7 @@ def open_file(session: Session, scope: Scope, enrollment_id: int) -> File:
     reach = reach_of(patient, given, stopped)
     schedule = schedule_of(session, enrollment)
     journey = journey_of(enrollment, patient, schedule, scope.clinic, reach)
-    others = [r for r in deliveries.of_patient(session, patient.id) if r not in rows]
-    return File(enrollment, patient, rows, journey, step_times(existing_of(others)))
+    return File(enrollment, patient, rows, journey)
 
 
 def no_enrollment(enrollment_id: int) -> NotFound:
@@ -246,6 +273,21 @@ def consent_row(patient: Patient, given: Given, now: datetime) -> dict[str, Any]
     }
 
 
+def wording_row(
+    patient: Patient, booking: Booking, chosen: Wording, now: datetime
+) -> dict[str, Any]:
+    """The wording of a booking as an entry of the ledger; by who took the consents, if any."""
+    by = next((given.by for given in booking.consents), booking.source)
+    return {
+        "clinic_id": patient.clinic_id,
+        "patient_id": patient.id,
+        "wording": chosen,
+        "at": now,
+        "how": booking.source,
+        "by_whom": by,
+    }
+
+
 def session_columns(session_at: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """A session as it is stored: the instant, the local time and the zone (T2)."""
     at = session_at.astimezone(UTC)
@@ -263,9 +305,18 @@ def plan_anew(session: Session, scope: Scope, file: File, now: datetime) -> Plan
     journey = journey_of(
         file.enrollment, file.patient, file.journey.schedule, scope.clinic, file.journey.reach
     )
-    made = plan(journey, now, file.existing, file.elsewhere)
+    others = [r for r in deliveries.of_patient(session, file.patient.id) if r not in file.rows]
+    made = plan(journey, now, file.existing, step_times(existing_of(others)))
     plans.write(session, file.enrollment, made, now)
     return made
+
+
+def _hold_in_crisis(session: Session, scope: Scope, file: File, now: datetime) -> None:
+    """Hold the education of who has an open crisis from now on; the caller plans anew."""
+    case = on_hold.cases_of(session, scope, [file.patient]).get(file.patient.id)
+    if case is not None and file.enrollment.education_paused_at is None:
+        file.enrollment.education_paused_at = now
+        on_hold.say_so(session, scope, case, file.enrollment.id, now)
 
 
 def _move(enrollment: Enrollment, session_at: datetime, scope: Scope) -> None:
@@ -277,7 +328,7 @@ def _move(enrollment: Enrollment, session_at: datetime, scope: Scope) -> None:
 
 def _saying(booking: Booking) -> dict[str, str]:
     """What a booking says of how a patient is spoken to."""
-    return {"name": booking.name, "language": booking.language, "wording": booking.wording}
+    return {"name": booking.name, "language": booking.language}
 
 
 def _reaching(patient: Patient, booking: Booking) -> dict[str, str | None]:

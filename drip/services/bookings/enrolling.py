@@ -1,6 +1,6 @@
 """Bookings in: each becomes a patient, an enrollment and a plan, or changes the ones it names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -12,7 +12,14 @@ from drip.core.schedule import Channel, Schedule
 from drip.errors import ContentError, InvalidInput
 from drip.intake.booking import Booking
 from drip.services import plans
-from drip.services.bookings.changing import consent_row, differs, session_columns, update_from
+from drip.services.bookings import on_hold
+from drip.services.bookings.changing import (
+    consent_row,
+    differs,
+    session_columns,
+    update_from,
+    wording_row,
+)
 from drip.services.journeys import (
     addresses_of,
     journey_of,
@@ -20,9 +27,9 @@ from drip.services.journeys import (
     schedule_for_new,
 )
 from drip.services.scope import Scope
-from drip.store import deliveries, enrollments, patients, tasks
+from drip.store import deliveries, enrollments, patients, tasks, wordings
 from drip.store.engine import writing
-from drip.store.schema import Consent, Enrollment, Patient, Row
+from drip.store.schema import Consent, Enrollment, Patient, Row, Wording
 
 What = Literal["enrolled", "changed", "unchanged"]
 Identity = tuple[str, ...]
@@ -78,6 +85,7 @@ class _Desk:
         self._now = now
         self._schedules: dict[str, Schedule | Refused] = {}
         self._consents: dict[tuple[int, Channel], Consent] = {}
+        self._wordings: dict[int, Wording] = {}
 
     def take(self, bookings: Sequence[Booking]) -> list[Enrolled | Refused]:
         outcomes: dict[int, Enrolled | Refused] = {}
@@ -147,6 +155,7 @@ class _Desk:
                 known.setdefault(identity, (enrollment, patient))
         people = {patient.id for _, patient in known.values()}
         self._consents = patients.consents_of(self._session, people)
+        self._wordings = wordings.last_booked(self._session, people)
         return known
 
     def _match(self, booking: Booking, known: Mapping[Identity, Match]) -> Match | None:
@@ -172,7 +181,7 @@ class _Desk:
                 f"{patient.name} is enrolled already for {local} (enrollment {enrollment.id}): "
                 f"`drip reschedule {enrollment.id}` moves that session."
             )
-        if not differs(enrollment, patient, booking, self._consents):
+        if not differs(enrollment, patient, booking, self._consents, self._wordings):
             return Enrolled("unchanged", enrollment.id, Plan())
         made = update_from(self._session, self._scope, enrollment.id, booking, self._now)
         return Enrolled("changed", enrollment.id, made)
@@ -181,7 +190,8 @@ class _Desk:
         if not bookings:
             return []
         people = self._insert_patients(bookings)
-        made = self._insert_enrollments(bookings, people)
+        cases = on_hold.cases_of(self._session, self._scope, people)
+        made = self._insert_enrollments(bookings, people, cases)
         stopped = patients.suppressed(self._session, self._scope.clinic_id, addresses_of(people))
         rows: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = []
@@ -198,6 +208,10 @@ class _Desk:
             outcomes.append(Enrolled("enrolled", enrollment.id, planned))
         deliveries.insert(self._session, rows)
         tasks.open_many(self._session, calls)
+        for enrollment in made:
+            if enrollment.patient_id in cases:
+                case = cases[enrollment.patient_id]
+                on_hold.say_so(self._session, self._scope, case, enrollment.id, self._now)
         return outcomes
 
     def _insert_patients(self, bookings: Sequence[Booking]) -> list[Patient]:
@@ -210,7 +224,7 @@ class _Desk:
                 "email": booking.email,
                 "language": booking.language,
                 "timezone": booking.timezone,
-                "wording": booking.wording,
+                "wording": booking.wording or "discreet",
                 "created_at": self._now,
             }
             for booking in bookings
@@ -224,11 +238,18 @@ class _Desk:
             for given in booking.consents
         ]
         patients.add_consents(self._session, consents)
+        choices = [
+            wording_row(patient, booking, booking.wording, self._now)
+            for patient, booking in zip(people, bookings, strict=True)
+            if booking.wording is not None
+        ]
+        wordings.add(self._session, choices)
         return people
 
     def _insert_enrollments(
-        self, bookings: Sequence[Booking], people: Sequence[Patient]
+        self, bookings: Sequence[Booking], people: Sequence[Patient], cases: Collection[int]
     ) -> list[Enrollment]:
+        """Add the enrollments; those of the patients in `cases` with their education on hold."""
         rows = [
             {
                 "clinic_id": patient.clinic_id,
@@ -243,6 +264,7 @@ class _Desk:
                 "status": "active",
                 "revision": 1,
                 "sequence": 0,
+                "education_paused_at": self._now if patient.id in cases else None,
                 "created_at": self._now,
             }
             for booking, patient in zip(bookings, people, strict=True)

@@ -8,16 +8,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import WAITING, Reason, Status
-from drip.core.schedule import Schedule
+from drip.core.schedule import RIDE, Schedule
 from drip.services.bookings.changing import File, open_file
 from drip.services.scope import Scope
 from drip.store import deliveries
 from drip.store.schema import Enrollment
 
 log = structlog.get_logger(__name__)
-
-RIDE = "RIDE"
-"""The word that says that a ride is arranged; the same in every language."""
 
 Answered = Literal["noted", "already", "past", "cancelled", "moved"]
 """What became of an answer: `already` was said before, and the last three change nothing."""
@@ -59,24 +56,20 @@ def ride_arranged(
 ) -> Answered:
     """Note that somebody takes the patient home, and cancel what would only ask about it again.
 
+    Nothing plans that again for this visit. A visit that moves needs its ride anew: then the
+    answer is cleared, and all of the ride's steps are planned (T8).
     The arguments and the answer are those of `confirm_visit`.
     """
     file = open_file(session, scope, enrollment_id)
 
     def note(enrollment: Enrollment) -> None:
         enrollment.ride_arranged_at = now
-        needless = needless_after(RIDE, file.journey.schedule)
+        needless = file.journey.schedule.needless_after(RIDE)
         waiting = [row.id for row in file.rows if row.step in needless and row.status in WAITING]
         deliveries.move(session, waiting, Status.CANCELLED, now, Reason.ANSWERED)
 
     said = file.enrollment.ride_arranged_at is not None
     return _answer(file, note, said, now, session_at, ("visit.ride_arranged", how, by))
-
-
-def needless_after(word: str, schedule: Schedule) -> frozenset[str]:
-    """The steps that a reply makes needless: those that follow the opener which it answers."""
-    openers = {step.name for step in schedule.steps if step.answered_by == word}
-    return frozenset(name for name, opener in schedule.openers.items() if opener in openers)
 
 
 def asks_for_ride(schedule: Schedule) -> bool:

@@ -3,7 +3,11 @@
 A patient's own stop is taken back the way it was made. After STOP by text the carrier lets no
 text through until the patient texts START, whatever staff write down: so their grant is kept, and
 texts go on with the START. A stop that staff noted, or that was made on a web page, ends with the
-grant that staff note. What a provider refused, or a wrong number, no consent mends.
+grant that staff note.
+
+A phone that was not in service or not to be reached, and a mailbox that emails came back from, may
+work by now: they are tried again after a consent that staff note, and refused again if not. No
+consent mends a wrong number, a number that gets no texts, or an email that was marked as spam.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,22 +17,23 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from drip.core.delivery import Reason
+from drip.core.email_events import EmailFate
 from drip.core.planner import Plan
 from drip.core.schedule import Channel
 from drip.services.bookings.changing import open_file, plan_anew
 from drip.services.consent.stopping import (
     CARRIERS_STOP,
+    NOT_REACHED,
     WRONG_NUMBER,
     consent_entry,
     end_channel,
-    enrollment_ids,
     patient_of,
 )
 from drip.services.journeys import STOP, address_of, addresses_of, reach_of
 from drip.services.scope import Scope
-from drip.store import patients
+from drip.store import enrollments, patients, wordings
 from drip.store.engine import reading, writing
-from drip.store.schema import Consent, Patient
+from drip.store.schema import Consent, Patient, WordingChoice
 
 KEYWORD = "keyword"
 """How a patient consents, or stops, who texts START or STOP."""
@@ -40,13 +45,15 @@ _GOES_ON = ("active", "paused")
 class Granted:
     """What a consent led to: each enrollment's new plan; `because` is why it is not used yet.
 
-    `because` is the reason of a suppression that stays, None where there is none.
+    `because` is the reason of a suppression that stays, None where there is none; `refused` is
+    why a provider had refused the address that is tried again now.
     """
 
     channel: Channel
     address: str | None
     because: str | None
     plans: dict[int, Plan]
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ConsentFile:
-    """A patient's whole ledger, first word to last, and how each channel stands now."""
+    """A patient's whole ledger, first word to last, and how each channel stands now.
+
+    `wordings` is that of the wording, which is the discreet one where nothing was said.
+    """
 
     patient: Patient
     ledger: list[Consent]
     standing: list[Standing]
+    wordings: list[WordingChoice]
 
 
 def start_in(
@@ -111,7 +122,7 @@ def grant(
 ) -> Granted:
     """Note that an enrollment's patient consents to a channel. Raises NotFound.
 
-    It is written down in any case; whether it ends a stop is said above.
+    It is written down in any case; whether it ends a stop, or a refusal, is said above.
     """
     with writing(scope.engine) as session:
         patient = patient_of(session, scope, enrollment_id)
@@ -122,12 +133,16 @@ def grant(
         ledger = _ledger(session, patient, channel)
         word = consent_entry(patient, channel, how, by, now, given=True)
         patients.add_consents(session, [word])
-        people = [patient]
-        if address is not None and because is not None and ends_stop(because, channel, how, ledger):
-            patients.lift(session, scope.clinic_id, channel, address)
-            people = patients.by_address(session, scope.clinic_id, channel, address)
-            because = None
-        return Granted(channel, address, because, _plan_again(session, scope, people, now))
+        people, refused = [patient], None
+        if address is not None and because is not None:
+            is_tried_again = _may_work_by_now(because, channel)
+            if is_tried_again or ends_stop(because, channel, how, ledger):
+                patients.lift(session, scope.clinic_id, channel, address)
+                people = patients.by_address(session, scope.clinic_id, channel, address)
+                refused, because = because if is_tried_again else None, None
+        is_of_use = address is not None and because is None
+        made = _plan_again(session, scope, people, now) if is_of_use else {}
+        return Granted(channel, address, because, made, refused)
 
 
 def revoke(
@@ -146,7 +161,7 @@ def revoke(
         patients.add_consents(session, [word])
         return {
             id_: end_channel(session, scope, id_, channel, Reason.NO_CONSENT, now)
-            for id_ in enrollment_ids(session, [patient])
+            for id_ in enrollments.ids_of(session, [patient.id])
         }
 
 
@@ -155,6 +170,7 @@ def show(scope: Scope, enrollment_id: int) -> ConsentFile:
     with reading(scope.engine) as session:
         patient = patient_of(session, scope, enrollment_id)
         ledger = patients.ledger_of(session, patient.id)
+        chosen = wordings.of_patient(session, patient.id)
         suppressed = patients.suppressed(session, scope.clinic_id, addresses_of([patient]))
     given = {entry.channel: entry.given for entry in ledger}
     standing = []
@@ -162,10 +178,10 @@ def show(scope: Scope, enrollment_id: int) -> ConsentFile:
         address = address_of(patient, channel)
         because = suppressed.get((channel, address)) if address is not None else None
         standing.append(Standing(channel, address, reason, because))
-    return ConsentFile(patient, ledger, standing)
+    return ConsentFile(patient, ledger, standing, chosen)
 
 
-def why_blocked(because: str, sender: str | None = None) -> str:
+def why_blocked(because: str, channel: Channel, sender: str | None = None) -> str:
     """Why an address stays suppressed, for staff; `sender` is the number that texts come from."""
     if because in (STOP, CARRIERS_STOP):
         to = sender or "the number that the texts come from"
@@ -175,6 +191,17 @@ def why_blocked(because: str, sender: str | None = None) -> str:
         )
     if because == WRONG_NUMBER:
         return "Somebody else has this phone: enter the patient's own number."
+    if because.startswith(EmailFate.COMPLAINED):
+        return (
+            "The patient marked an email as spam, so none may go there again: call, or enter "
+            "another mailbox that they give you."
+        )
+    if _may_work_by_now(because, channel):
+        what = "Texts did not reach this phone" if channel is Channel.SMS else "Emails came back"
+        return (
+            f"{what} ({because}). If the patient says that it works now, note their consent with "
+            "`drip consent grant`; else enter another one."
+        )
     return f"The provider refused this address ({because}): enter another one."
 
 
@@ -193,6 +220,13 @@ def ends_stop(because: str, channel: Channel, how: str, ledger: Iterable[Consent
     noted = any(not word.given and word.how != KEYWORD for word in said)
     # With no stop in the ledger it was made before this patient was enrolled, perhaps by text.
     return because == STOP and noted and by_text[-1:] != [False]
+
+
+def _may_work_by_now(because: str, channel: Channel) -> bool:
+    """Whether an address was refused for what may have changed: a new phone, a mended fault."""
+    if channel is Channel.SMS:
+        return because in NOT_REACHED
+    return because != STOP and not because.startswith(EmailFate.COMPLAINED)
 
 
 def _ledger(session: Session, patient: Patient, channel: Channel) -> list[Consent]:
@@ -215,7 +249,7 @@ def _plan_again(
 ) -> dict[int, Plan]:
     """Plan what these patients still have to come from now on, as after a pause."""
     made, now = {}, now.replace(microsecond=0)
-    for id_ in enrollment_ids(session, people):
+    for id_ in enrollments.ids_of(session, (who.id for who in people)):
         file = open_file(session, scope, id_)
         if file.enrollment.status in _GOES_ON:
             made[id_] = plan_anew(session, scope, file, now)

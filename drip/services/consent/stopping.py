@@ -25,9 +25,12 @@ WRONG_NUMBER = "wrong_number"
 CARRIERS_STOP = "21610"
 """Why a phone is suppressed whose patient texted STOP, as only the carrier said."""
 
+NOT_REACHED = frozenset({"30005", "30006"})
+"""Why a phone is suppressed that was not in service, or that its carrier could not reach."""
+
 _REPLACES: Mapping[str, frozenset[str]] = {
-    STOP: frozenset({CARRIERS_STOP}),
-    WRONG_NUMBER: frozenset({CARRIERS_STOP, STOP}),
+    STOP: frozenset({CARRIERS_STOP, *NOT_REACHED}),
+    WRONG_NUMBER: frozenset({CARRIERS_STOP, STOP, *NOT_REACHED}),
 }
 """The reasons of an earlier suppression that a later one says better."""
 
@@ -100,7 +103,7 @@ def stop_in(
     reason = why_stopped(because)
     made = {
         id_: end_channel(session, scope, id_, channel, reason, now)
-        for id_ in enrollment_ids(session, people)
+        for id_ in enrollments.ids_of(session, (who.id for who in people))
     }
     return Stopped(channel, address, made)
 
@@ -167,13 +170,6 @@ def patient_of(session: Session, scope: Scope, enrollment_id: int) -> Patient:
     patient = patients.get(session, enrollment.patient_id)
     assert patient is not None
     return patient
-
-
-def enrollment_ids(session: Session, people: Sequence[Patient]) -> list[int]:
-    """The enrollments of these patients, in the order in which everybody locks them."""
-    return sorted(
-        enrollment.id for who in people for enrollment in enrollments.of_patient(session, who.id)
-    )
 
 
 def consent_entry(

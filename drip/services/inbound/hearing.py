@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 import structlog
 from sqlalchemy import Engine
@@ -15,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from drip.content.answers import load_answers
 from drip.content.reply_rules import load_replies
-from drip.content.sources import ContentDir
+from drip.content.sources import ContentDir, content_dir
 from drip.core.inbound import InboundText
-from drip.core.replies import ReplyClass, Understood
+from drip.core.replies import Replies, ReplyClass, Understood
 from drip.core.schedule import Channel
 from drip.errors import ContentError
 from drip.services.answers import crisis
@@ -56,8 +57,8 @@ _OPTED = {"STOP": ReplyClass.STOP, "START": ReplyClass.START, "HELP": ReplyClass
 
 def get_ready(content: ContentDir) -> None:
     """Read the rules and the words, so that no patient waits for it; `hear` says what is broken."""
+    _rules(content)
     with suppress(ContentError):
-        load_replies(content)
         load_answers(content)
 
 
@@ -65,10 +66,10 @@ def hear(engine: Engine, content: ContentDir, text: InboundText, now: datetime) 
     """Keep a text that somebody sent, and do what it asks for; `now` is UTC.
 
     The same text a second time changes nothing at all. Raises StoreError while there is no
-    clinic, ContentError where the rules of replies or the clinic's profile are broken.
+    clinic, ContentError where the clinic's profile is broken.
     """
     text = _storable(text)
-    understood = load_replies(content).understand(text.body)
+    understood = _rules(content).understand(text.body)
     stops = understood.stop or text.opted == "STOP"
     asks = _asks(text, understood, stops=stops)
     with writing(engine) as session:
@@ -98,6 +99,18 @@ def hear(engine: Engine, content: ContentDir, text: InboundText, now: datetime) 
         stopped = locked[whose.scope.clinic_id]
         _follow(session, Heard(reply_id, text, understood, asks, stops, whose, stopped, now))
     log.info("reply.heard", reply=reply_id, clinic=whose.scope.clinic_id, reply_class=asks)
+
+
+@lru_cache(maxsize=8)
+def _rules(content: ContentDir) -> Replies:
+    """What understands replies. Where a clinic broke its own rules, the built-in ones do: a cry
+    for help is not lost over a slip in a file.
+    """
+    try:
+        return load_replies(content)
+    except ContentError as error:
+        log.error("replies.broken", what=str(error))
+        return load_replies(content_dir())
 
 
 def _asks(text: InboundText, understood: Understood, *, stops: bool) -> ReplyClass:

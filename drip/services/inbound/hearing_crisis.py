@@ -9,8 +9,8 @@ from drip.core.replies import ReplyClass
 from drip.services import plans
 from drip.services.answers import crisis
 from drip.services.inbound.effects import end_texts
-from drip.services.inbound.said import Heard, open_task, said_since, say, who_said
-from drip.store import answers, replies
+from drip.services.inbound.said import Heard, said_since, say, task_key
+from drip.store import answers, replies, tasks
 
 _AGAIN = timedelta(minutes=30)
 """After how long words of crisis are answered again."""
@@ -23,9 +23,9 @@ def hear_crisis(session: Session, heard: Heard, case: int | None) -> None:
     """Answer at once, have people told, and end the texts where that was asked for too.
 
     `case` is the task of the open crisis, if there is one: every reply joins it, and only a stop
-    does something besides. After a stop no text can be sent: somebody must phone.
+    does something besides. After a stop no text can be sent: the case says to phone.
     """
-    was_open, owed = case is not None, _is_owed(session, heard)
+    owed = _is_owed(session, heard)
     said = say(session, heard, CRISIS_STOP if heard.stop else CRISIS) if owed else None
     if heard.asks is ReplyClass.CRISIS:
         case = crisis.open_case(
@@ -42,11 +42,20 @@ def hear_crisis(session: Session, heard: Heard, case: int | None) -> None:
     if said is not None and (answer := answers.get(session, said)) is not None:
         answer.task_id = case
     if heard.stop:
-        end_texts(session, heard)
-    if heard.stop and was_open:
-        says = f"Phone {who_said(heard)} at once: a crisis is open and no text can be sent"
-        open_task(session, heard, plans.CALL, says, urgent=True)
+        _stop(session, heard, case)
     replies.join_task(session, heard.reply_id, case)
+
+
+def _stop(session: Session, heard: Heard, case: int) -> None:
+    """End the texts. To call about what waited is part of the case, and no task beside it."""
+    clinic_id, booked = heard.scope.clinic_id, [each.id for each in heard.whose.booked]
+
+    def calls() -> set[int]:
+        return tasks.open_ids(session, clinic_id, plans.CALL, booked, task_key(heard, plans.CALL))
+
+    before = calls()
+    end_texts(session, heard)
+    crisis.texts_stopped(session, heard.scope, case, sorted(calls() - before), heard.now)
 
 
 def _is_owed(session: Session, heard: Heard) -> bool:

@@ -142,7 +142,7 @@ def open_task(session: Session, heard: Heard, kind: str, says: str, *, urgent: b
     return tasks.open_task(
         session,
         heard.scope.clinic_id,
-        key=f"{kind}:reply:{heard.reply_id}",
+        key=task_key(heard, kind),
         kind=kind,
         says=says,
         urgent=urgent,
@@ -150,6 +150,11 @@ def open_task(session: Session, heard: Heard, kind: str, says: str, *, urgent: b
         enrollment_id=visit.id if visit else None,
         now=heard.now,
     )
+
+
+def task_key(heard: Heard, kind: str) -> str:
+    """What makes a task of a kind the one that this reply led to."""
+    return f"{kind}:reply:{heard.reply_id}"
 
 
 def who_said(heard: Heard) -> str:

@@ -1,19 +1,17 @@
 """Whose a reply is: the clinic that it came to, and its patients who have the phone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from drip.content.clinic_file import clinic_from_profile
 from drip.content.sources import ContentDir
 from drip.core.inbound import InboundText
 from drip.errors import StoreError
-from drip.services.scope import Scope
-from drip.store import clinics, replies
-from drip.store.replies import Numbered
+from drip.services.scope import Scope, scopes_of
+from drip.store import replies
 from drip.store.schema import Enrollment, Patient
 
 SOON = timedelta(hours=24)
@@ -85,29 +83,20 @@ def whose_is(session: Session, engine: Engine, content: ContentDir, text: Inboun
     known = replies.numbered(session)
     if not known:
         raise StoreError("There is no clinic in the database: run `drip init` and enroll somebody.")
-    named = [each for each in known if each.number == text.sender] or known
-    people = replies.patients_of(session, (each.clinic_id for each in named), text.address)
-    clinic_id = _clinic_id(session, named, people)
+    number_of = dict([each for each in known if each.number == text.sender] or known)
+    people, booked = replies.people_of(session, number_of, text.address)
+    clinic_id = _clinic_id(session, min(number_of), people)
     theirs = tuple(each for each in people if each.clinic_id == clinic_id)
-    booked = replies.enrollments_of(session, (each.id for each in theirs))
-    number = next(each.number for each in named if each.clinic_id == clinic_id)
-    same = {each.clinic_id for each in named if each.number == number}
+    same = {id_ for id_, number in number_of.items() if number == number_of[clinic_id]}
     also = sorted({each.clinic_id for each in people} & same - {clinic_id})
-    scope, *others = _scopes(session, engine, content, (clinic_id, *also))
-    return Whose(scope, tuple(others), theirs, tuple(booked))
+    scope, *others = scopes_of(session, engine, content, (clinic_id, *also))
+    ours = tuple(each for each in booked if each.clinic_id == clinic_id)
+    return Whose(scope, tuple(others), theirs, ours)
 
 
-def _clinic_id(session: Session, named: Sequence[Numbered], people: Sequence[Patient]) -> int:
+def _clinic_id(session: Session, oldest: int, people: Sequence[Patient]) -> int:
     found = {each.clinic_id for each in people}
     last = None
     if len(found) > 1:
         last = replies.last_messaged(session, (each.id for each in people))
-    return last or min(found, default=named[0].clinic_id)
-
-
-def _scopes(
-    session: Session, engine: Engine, content: ContentDir, clinic_ids: Iterable[int]
-) -> list[Scope]:
-    ids = list(clinic_ids)
-    profiles = clinics.profiles(session, ids)
-    return [Scope(engine, content, clinic_from_profile(profiles[id_]), id_) for id_ in ids]
+    return last or min(found, default=oldest)

@@ -19,8 +19,8 @@ from drip.core.policy import Decision, End, Go, Situation, decide
 from drip.core.schedule import CANCELLED, NOTICES, Channel, Weight
 from drip.core.slots import Slots
 from drip.errors import StoreError
-from drip.services.journeys import addresses_of, blocked, step_times, zone_of
-from drip.services.remembered import Remembered, version_of
+from drip.services.journeys import addresses_of, blocked, step_times, version_of, zone_of
+from drip.services.readable import readable_clinics, readable_schedules
 from drip.store import claimed, patients
 from drip.store.claimed import Beside, Claimed, Reachable
 from drip.store.schema import Delivery
@@ -70,14 +70,13 @@ class Batch:
         ids: Sequence[int],
         token: str,
         now: datetime,
-        remembered: Remembered,
     ) -> None:
         self._session = session
         self._all: dict[int, list[Beside]] | None = None
         self._stopped = _lock_addresses(session, claimed.addresses(session, ids, token, now))
         self.rows = claimed.lock(session, ids, token, now)
-        self.clinics = remembered.clinics(session, {row.clinic_id for row in self.rows})
-        self.schedules = remembered.schedules(session, self.rows)
+        self.clinics = readable_clinics(session, {row.clinic_id for row in self.rows})
+        self.schedules = readable_schedules(session, self.rows)
         self._patients = {row.patient_id for row in self.rows}
         self._around = claimed.beside(
             session, self._patients, around=(now - _NEAR, now + _NEAR), steps=self._steps()
@@ -254,10 +253,10 @@ def _facts(
 ) -> Facts:
     """What a message may say of this patient and visit, at the moment of sending."""
     theirs = page = None
-    if links is not None and row.channel is Channel.EMAIL:
-        theirs = links.in_email(row.clinic_id, row.patient_id, now)
-    elif links is not None:
+    if links is not None:
         page = links.page(row.clinic_id, row.id, row.session_at, now)
+        if row.channel is Channel.EMAIL:
+            theirs = links.in_email(row.clinic_id, row.patient_id, now)
     return Facts(
         first_name=first_name(row.name),
         language=row.language,

@@ -10,8 +10,15 @@ from sqlalchemy.orm import Session
 from drip.core.fallback import Mailbox, by_email
 from drip.core.schedule import Channel
 from drip.services import plans
-from drip.services.journeys import addresses_of, existing_of, reach_of, zone_of
-from drip.services.remembered import Remembered
+from drip.services.journeys import (
+    addresses_of,
+    answered_of,
+    existing_of,
+    reach_of,
+    schedule_of,
+    zone_of,
+)
+from drip.services.readable import readable_clinics
 from drip.store import deliveries, enrollments, patients
 from drip.store.claimed import Known
 from drip.store.schema import Enrollment, Patient
@@ -55,7 +62,7 @@ def _mailboxes(
             by_clinic[enrollment.clinic_id].append(enrollment)
     consents = patients.consents_of(session, people)
     found: dict[int, Mailbox] = {}
-    for clinic_id, clinic in Remembered().clinics(session, by_clinic).items():
+    for clinic_id, clinic in readable_clinics(session, by_clinic).items():
         if clinic is None:
             continue
         some = by_clinic[clinic_id]
@@ -72,5 +79,13 @@ def _mailboxes(
                 revision=each.revision,
                 paused=each.status == "paused",
                 education_paused=each.education_paused_at is not None,
+                answered=_answered(session, each),
             )
     return found
+
+
+def _answered(session: Session, enrollment: Enrollment) -> frozenset[str]:
+    """The steps that an enrollment's patient has made needless; a schedule is seldom read."""
+    if enrollment.ride_arranged_at is None:
+        return frozenset()
+    return answered_of(enrollment, schedule_of(session, enrollment))

@@ -37,7 +37,7 @@ from drip.services.journeys import UNREACHABLE
 from drip.services.outbound.afterwards import tell_staff
 from drip.services.outbound.deciding import Batch, Judged, Ready, judge
 from drip.services.outbound.recording import Answered, record
-from drip.services.remembered import UNREADABLE, Remembered
+from drip.services.readable import UNREADABLE, readable_clinics
 from drip.services.scope import scope_of
 from drip.store import attempts, claiming, deliveries
 from drip.store.claimed import Claimed, Known
@@ -97,7 +97,6 @@ class Sender:
     answers: list[Answered] = field(default_factory=list, init=False)
     """What providers said and is not recorded yet."""
     breakers: dict[Channel, Breaker] = field(init=False)
-    remembered: Remembered = field(default_factory=Remembered, init=False)
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -190,7 +189,7 @@ class Sender:
         of them, comes before it or after. What is `going` is committed as being handed over.
         """
         with writing(self.engine) as session:
-            batch = Batch(session, claim.ids, claim.token, now, self.remembered)
+            batch = Batch(session, claim.ids, claim.token, now)
             judged = judge(batch, self.renderer, self.links, now)
             return self._commit(session, judged, claim.token, now)
 
@@ -256,11 +255,11 @@ class Sender:
     def _room(self, session: Session, now: datetime) -> Room:
         def room(lines: Collection[Line], claimed: Mapping[Line, int]) -> dict[Line, int]:
             texts = [line for line in lines if line.channel is Channel.SMS]
-            clinics = self.remembered.clinics(session, {line.clinic_id for line in texts})
+            clinics = readable_clinics(session, {line.clinic_id for line in texts})
             found = {}
             for line in texts:
                 if (clinic := clinics.get(line.clinic_id)) is not None:
-                    left = self.pace.left(_bucket(clinic), clinic.texts.rate, now)
+                    left = self.pace.left(bucket_of(clinic), clinic.texts.rate, now)
                     # What is claimed has not taken its tokens yet.
                     found[line] = max(left - claimed.get(line, 0), 0)
             return found
@@ -315,7 +314,7 @@ class Sender:
         by_sender: defaultdict[str, list[Ready]] = defaultdict(list)
         for each in ready:
             if each.delivery.channel is Channel.SMS:
-                by_sender[_bucket(each.clinic)].append(each)
+                by_sender[bucket_of(each.clinic)].append(each)
         for sender, group in by_sender.items():
             granted = self.pace.take(sender, group[0].clinic.texts.rate, len(group), now)
             going += group[:granted]
@@ -324,7 +323,7 @@ class Sender:
         return going
 
 
-def _bucket(clinic: Clinic) -> str:
+def bucket_of(clinic: Clinic) -> str:
     """Whose pace a clinic's texts keep to: that of its own number, or of the installation's."""
     return clinic.texts.sender or "installation"
 

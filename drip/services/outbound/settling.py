@@ -84,9 +84,9 @@ def _in_portions(engine: Engine, channel: Channel, now: datetime) -> Iterator[li
                     channel=channel,
                     sent_after=None if younger_than is None else now - younger_than,
                 )
+                if not rows:
+                    break
                 tries = attempts.last_open(session, [row.id for row in rows])
-            if not rows:
-                break
             left -= len(rows)
             yield [Lost(row, tries.get(row.id)) for row in rows]
 

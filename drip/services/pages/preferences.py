@@ -17,14 +17,12 @@ from drip.services.consent.consenting import ends_stop, start_in
 from drip.services.consent.stopping import CARRIERS_STOP, stop_in
 from drip.services.journeys import STOP, address_of, addresses_of, blocked
 from drip.services.pages.link_holders import Holder, patient_of
-from drip.store import patients
+from drip.store import patients, wordings
 from drip.store.engine import reading, writing
 from drip.store.schema import Patient, Wording
+from drip.store.wordings import WEB
 
 log = structlog.get_logger(__name__)
-
-WEB = "web"
-"""How a patient consents, or stops, on the page of preferences."""
 
 
 class Hindrance(StrEnum):
@@ -80,7 +78,8 @@ def choose(holder: Holder, wishes: Wishes, now: datetime) -> tuple[Preferences, 
         before = _standing(session, holder, patient)
         _switch(session, holder, patient, Channel.SMS, before.texts, wish=wishes.texts, now=now)
         _switch(session, holder, patient, Channel.EMAIL, before.emails, wish=wishes.emails, now=now)
-        patient.wording = wishes.wording or patient.wording
+        if wishes.wording is not None:
+            _choose_wording(session, patient, wishes.wording, now)
         patient.language = wishes.language or patient.language
         session.flush()
         after = _standing(session, holder, patient)
@@ -111,6 +110,23 @@ def _switch(
         return
     change = start_in if wish else stop_in
     change(session, holder.scope, channel, address, WEB, "patient", now)
+
+
+def _choose_wording(session: Session, patient: Patient, wording: Wording, now: datetime) -> None:
+    """Speak to the patient so, and note when they chose it: also what was only the default."""
+    ledger = wordings.of_patient(session, patient.id)
+    if patient.wording == wording and ledger and ledger[-1].wording == wording:
+        return
+    patient.wording = wording
+    choice = {
+        "clinic_id": patient.clinic_id,
+        "patient_id": patient.id,
+        "wording": wording,
+        "at": now,
+        "how": WEB,
+        "by_whom": "patient",
+    }
+    wordings.add(session, [choice])
 
 
 def _standing(session: Session, holder: Holder, patient: Patient) -> Preferences:

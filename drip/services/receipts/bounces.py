@@ -22,7 +22,7 @@ from drip.core.inbound import ReceiptWord
 from drip.core.schedule import Channel
 from drip.services import plans
 from drip.services.answers import answering
-from drip.services.consent.stopping import cut_off, enrollment_ids
+from drip.services.consent.stopping import cut_off
 from drip.services.outbound.afterwards import tell_staff
 from drip.services.receipts.receiving import receive_all
 from drip.services.scope import scope_of
@@ -112,13 +112,18 @@ def _end(
     for clinic_id in clinic_ids:
         with writing(engine) as session:
             because = f"{event.fate} {event.code or ''}".strip()
-            news = patients.suppress(session, clinic_id, Channel.EMAIL, address, because, now)
+            pair = (Channel.EMAIL, address)
+            before = patients.lock_addresses(session, clinic_id, [pair]).values()
+            # Nothing that staff note ends a complaint: it replaces whatever may be ended.
+            complained = event.fate is EmailFate.COMPLAINED
+            better = before if complained else ()
+            news = patients.suppress(session, clinic_id, *pair, because, now, list(better))
             if sent is not None:
                 _fail(session, sent, event, now)
             people = patients.by_email(session, clinic_id, address) if news else []
             for who in people:
                 _ask_staff(session, who, event, now)
-            cut = enrollment_ids(session, people)
+            cut = enrollments.ids_of(session, (who.id for who in people))
         log.info("email.ended", fate=event.fate.value, code=event.code, enrollments=cut)
         # What is lost here by a crash is found when it is to be sent.
         scope = scope_of(engine, content, clinic_id)

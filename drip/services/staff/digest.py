@@ -18,7 +18,7 @@ from drip.core.clinic import Clinic
 from drip.core.outgoing import Accepted, EmailContent, Outgoing, Retry
 from drip.core.schedule import Channel
 from drip.providers.protocol import Provider
-from drip.services.remembered import Remembered
+from drip.services.readable import readable_clinics
 from drip.services.staff.conversation import by_urgency
 from drip.store import attempts, clinics, conversations, digests, enrollments, patients, tasks
 from drip.store.attempts import Failures
@@ -80,9 +80,8 @@ def send_digests(engine: Engine, provider: Provider, now: datetime) -> int:
     One goes out a clinic and local day, whoever else does the same at this moment. A mailbox
     that cannot be reached is tried again next time. `now` is UTC; gives how many were sent.
     """
-    remembered = Remembered()
     with reading(engine) as session:
-        known = remembered.clinics(session, clinics.ids(session))
+        known = readable_clinics(session, clinics.ids(session))
     due = [
         (clinic_id, clinic, day)
         for clinic_id, clinic in known.items()
@@ -155,7 +154,9 @@ def digest_email(digest: Digest, clinic: Clinic) -> EmailContent:
     end = "`drip tasks` and `drip status` show more."
     text = "\n\n".join([*(_as_text(*part) for part in parts), end]) + "\n"
     html = "\n".join([*(_as_html(*part) for part in parts), f"<p>{escape(end)}</p>"])
-    return EmailContent(_subject(digest), html, text, from_name="Drip", reply_to=clinic.email)
+    return EmailContent(
+        _subject(digest), html, text, from_name="Drip", reply_to=clinic.email, to_staff=True
+    )
 
 
 def _subject(digest: Digest) -> str:

@@ -24,7 +24,8 @@ SAMPLE_NAME = "Ana"
 class Asked:
     """What a preview is asked for; `session_at` and `booked_at` are aware.
 
-    `zone` is the patient's.
+    `zone` is the patient's. `page_url` stands for the link to the page of each message; None where
+    there are no pages.
     """
 
     schedule: str
@@ -35,6 +36,7 @@ class Asked:
     route: str = ""
     plain_wording: bool = False
     first_name: str = SAMPLE_NAME
+    page_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def facts_of(clinic: Clinic, asked: Asked, now: datetime, skipped: tuple[str, ..
         route=asked.route,
         skipped=skipped,
         enrollment="preview",
+        page_url=asked.page_url,
     )
 
 

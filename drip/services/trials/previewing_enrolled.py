@@ -17,9 +17,13 @@ from drip.store.engine import reading
 from drip.store.schema import Attempt, Delivery
 
 
-def preview_enrollment(scope: Scope, enrollment_id: int, *, whole: bool = False) -> Preview:
+def preview_enrollment(
+    scope: Scope, enrollment_id: int, *, page_url: str | None = None, whole: bool = False
+) -> Preview:
     """Show every delivery of an enrollment: what went out as it was said, what waits as it will
     be, what does not go out with its reason. Raises NotFound.
+
+    `page_url` stands for the links to pages: with the real ones, who looks could answer.
     """
     with reading(scope.engine) as session:
         enrollment = enrollments.get(session, enrollment_id)
@@ -49,6 +53,7 @@ def preview_enrollment(scope: Scope, enrollment_id: int, *, whole: bool = False)
             skipped=left_out(enrollment_id, rows),
             enrollment=str(enrollment_id),
             sequence=enrollment.sequence,
+            page_url=page_url,
         )
         return say(renderer, row.message, row.channel, facts, whole=whole)
 

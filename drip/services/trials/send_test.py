@@ -28,7 +28,8 @@ _CALLED = {Channel.SMS: "text", Channel.EMAIL: "email"}
 class SendTest:
     """What is to be sent to whom: a step of a schedule, on the channel that the address has.
 
-    `channel` is given where a step is to be seen on a channel that it does not use.
+    `channel` is given where a step is to be seen on a channel that it does not use. `page_url`
+    stands for the link to the message's page.
     """
 
     schedule: str
@@ -36,6 +37,7 @@ class SendTest:
     to: str
     language: str | None = None
     channel: Channel | None = None
+    page_url: str | None = None
 
 
 def make_test_message(
@@ -58,7 +60,7 @@ def make_test_message(
         )
     asked = (wanted.language or clinic.language).lower()
     language = one_of("language", asked, content.languages())
-    facts = at_its_time(ordinary(clinic, language, _soon(clinic, now)), step)
+    facts = at_its_time(ordinary(clinic, language, _soon(clinic, now), wanted.page_url), step)
     renderer = Renderer(content)
     make = renderer.sms if channel is Channel.SMS else renderer.email
     return Outgoing(

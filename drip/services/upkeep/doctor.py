@@ -4,10 +4,9 @@ import re
 import sys
 import tempfile
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -21,6 +20,8 @@ from drip.core.clinic import Clinic
 from drip.errors import DripError
 from drip.providers.smtp_session import NoSessionError, Session
 from drip.providers.smtp_url import SmtpAddress
+from drip.services.upkeep.findings import Finding, Findings, Level, fine, problem, warning
+from drip.services.upkeep.serving_findings import examine_serving
 from drip.services.upkeep.setting_up import CLINIC_FILE
 from drip.store.engine import open_engine
 from drip.store.migrate import is_current
@@ -43,23 +44,6 @@ _IN_QUERY = re.compile(r"(pass\w*=)[^&]*", re.IGNORECASE)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Level(StrEnum):
-    """How bad a finding is; with a problem Drip does not work as it is set."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: what was found and, unless it is fine, how to mend it."""
-
-    level: Level
-    says: str
-    mend: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
     """A setting as it may be shown: secrets are hidden. `name` is the variable."""
@@ -67,9 +51,6 @@ class ShownSetting:
     name: str
     value: str
     origin: Origin
-
-
-Findings = Iterator[Finding]
 
 
 def shown_settings(
@@ -87,32 +68,20 @@ def examine(settings: Settings, folder: Path, now: datetime) -> Findings:
     yield from _python()
     yield from _zones(now)
     yield from _env_file(folder)
-    yield from _secret_key(settings)
     yield from _database(settings, now)
     yield from _clinic_and_content(settings, folder)
+    yield from examine_serving(settings, _readable_clinic(folder))
     yield from _outbox(settings, folder)
     yield from _twilio(settings)
     yield from _smtp(settings)
 
 
-def _ok(says: str) -> Finding:
-    return Finding(Level.OK, says)
-
-
-def _warning(says: str, mend: str) -> Finding:
-    return Finding(Level.WARNING, says, mend)
-
-
-def _problem(says: str, mend: str = "") -> Finding:
-    return Finding(Level.PROBLEM, says, mend)
-
-
 def _python() -> Findings:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < _OLDEST_PYTHON:
-        yield _problem(f"Python {version} is too old.", "Install Python 3.11 or newer.")
+        yield problem(f"Python {version} is too old.", "Install Python 3.11 or newer.")
     else:
-        yield _ok(f"Python {version}.")
+        yield fine(f"Python {version}.")
 
 
 def _zones(now: datetime) -> Findings:
@@ -120,57 +89,50 @@ def _zones(now: datetime) -> Findings:
     try:
         zoneinfo.ZoneInfo("America/New_York")
     except zoneinfo.ZoneInfoNotFoundError:
-        yield _problem("There are no time zones.", "Install the package tzdata.")
+        yield problem("There are no time zones.", "Install the package tzdata.")
         return
     files = (Path(root, "tzdata.zi") for root in zoneinfo.TZPATH)
     newest = next((path for path in files if path.is_file()), None)
     if newest is None:
-        yield _ok("Time zones are there.")
+        yield fine("Time zones are there.")
         return
     with newest.open(encoding="ascii", errors="replace") as file:
         version = file.readline().removeprefix("# version").strip()
     if version[:4].isdigit() and int(version[:4]) <= now.year - _OLD_ZONES:
         says = f"The system's time zones are those of {version}: clocks may have changed since."
-        yield _warning(says, "Update the system's tzdata.")
+        yield warning(says, "Update the system's tzdata.")
     else:
-        yield _ok(f"Time zones are those of {version}, from the system.")
+        yield fine(f"Time zones are those of {version}, from the system.")
 
 
 def _env_file(folder: Path) -> Findings:
     path = folder / ENV_FILE
     if sys.platform != "win32" and path.is_file() and path.stat().st_mode & 0o077:
-        yield _warning(f"Others on this machine can read {ENV_FILE}.", f"Run `chmod 600 {path}`.")
-
-
-def _secret_key(settings: Settings) -> Findings:
-    if settings.secret_key is None:
-        says = "Who said STOP is forgotten when the patient's record is deleted, and no links work."
-        mend = "Set DRIP_SECRET_KEY to 32 random characters or more, and keep it."
-        yield _warning(says, mend)
+        yield warning(f"Others on this machine can read {ENV_FILE}.", f"Run `chmod 600 {path}`.")
 
 
 def _database(settings: Settings, now: datetime) -> Findings:
     try:
         engine = open_engine(settings.database_url.reveal())
     except DripError as error:
-        yield _problem(_sentence(error))
+        yield problem(_sentence(error))
         yield from _plain_clock(now)
         return
     try:
         path = missing_file(engine)
         if path is not None:
-            yield _problem(f"There is no database {path} yet.", "Run `drip init`.")
+            yield problem(f"There is no database {path} yet.", "Run `drip init`.")
         elif not is_current(engine):
             says = "The database is empty, or of another version of Drip."
-            yield _problem(says, "Run `drip init`: it brings the tables up to date.")
+            yield problem(says, "Run `drip init`: it brings the tables up to date.")
         else:
             try_reading(engine)
             try_writing(engine)
-            yield _ok(f"The database {_masked(settings.database_url)} works.")
+            yield fine(f"The database {_masked(settings.database_url)} works.")
             yield from _clock(engine, now)
             return
     except DripError as error:
-        yield _problem(_sentence(error), "Mend DRIP_DATABASE_URL or the database it names.")
+        yield problem(_sentence(error), "Mend DRIP_DATABASE_URL or the database it names.")
     finally:
         engine.dispose()
     yield from _plain_clock(now)
@@ -181,45 +143,53 @@ def _clock(engine: Engine, now: datetime) -> Findings:
     mend = "Set this machine's clock, and keep it right over the network (NTP)."
     if newest is not None and newest > now + _OUT_OF_STEP:
         says = f"The clock says {now:%Y-%m-%d %H:%M} UTC, and an enrollment was made later."
-        yield _problem(says, mend)
+        yield problem(says, mend)
     elif theirs is not None and abs(theirs - now) > _OUT_OF_STEP:
         seconds = round(abs((theirs - now).total_seconds()))
-        yield _warning(f"The clocks here and of the database differ by {seconds} s.", mend)
+        yield warning(f"The clocks here and of the database differ by {seconds} s.", mend)
     else:
         yield from _plain_clock(now)
 
 
 def _plain_clock(now: datetime) -> Findings:
     if now < _NOT_BEFORE:
-        yield _problem(f"The clock says {now:%Y-%m-%d}.", "Set this machine's clock.")
+        yield problem(f"The clock says {now:%Y-%m-%d}.", "Set this machine's clock.")
     else:
-        yield _ok(f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
+        yield fine(f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
 
 
 def _clinic_and_content(settings: Settings, folder: Path) -> Findings:
     path = folder / CLINIC_FILE
     if not path.is_file():
-        yield _problem(f"There is no {CLINIC_FILE} here.", "Run `drip init` and fill it in.")
+        yield problem(f"There is no {CLINIC_FILE} here.", "Run `drip init` and fill it in.")
         return
     try:
         clinic = load_clinic(path)
     except DripError as error:
-        yield _problem(_sentence(error), "`drip check` shows all that is wrong with it.")
+        yield problem(_sentence(error), "`drip check` shows all that is wrong with it.")
         return
     yield from _sample_left(clinic, settings)
     try:
         report = check(content_dir(settings.content_dir), path)
     except DripError as error:
-        yield _problem(_sentence(error))
+        yield problem(_sentence(error))
         return
-    warnings = sum(problem.severity is Severity.WARNING for problem in report.problems)
+    warnings = sum(each.severity is Severity.WARNING for each in report.problems)
     if report.errors:
         count = len(report.errors)
         says = f"There {'is an error' if count == 1 else f'are {count} errors'} in the content."
-        yield _problem(says, "`drip check` shows where.")
+        yield problem(says, "`drip check` shows where.")
     else:
         beside = f", with {warnings} warnings" if warnings else ""
-        yield _ok(f"Schedules, messages and {CLINIC_FILE} are in order{beside}.")
+        yield fine(f"Schedules, messages and {CLINIC_FILE} are in order{beside}.")
+
+
+def _readable_clinic(folder: Path) -> Clinic | None:
+    """The clinic, where there is one and it is not broken."""
+    try:
+        return load_clinic(folder / CLINIC_FILE)
+    except DripError:
+        return None
 
 
 def _sample_left(clinic: Clinic, settings: Settings) -> Findings:
@@ -244,10 +214,10 @@ def _outbox(settings: Settings, folder: Path) -> Findings:
         tempfile.TemporaryFile(dir=there).close()
     except OSError:
         mend = "Make it a folder that this user may write, or set DRIP_OUTBOX_DIR to another."
-        yield _problem(f"The outbox {settings.outbox_dir} cannot be written.", mend)
+        yield problem(f"The outbox {settings.outbox_dir} cannot be written.", mend)
         return
     says = f"The {named} go to the folder {settings.outbox_dir} and to nobody else."
-    yield _warning(says, "Set a provider in .env when you are ready to send.")
+    yield warning(says, "Set a provider in .env when you are ready to send.")
 
 
 def _twilio(settings: Settings) -> Findings:
@@ -256,14 +226,9 @@ def _twilio(settings: Settings) -> Findings:
     if settings.twilio_from and settings.twilio_messaging_service_sid:
         says = "Twilio is given two senders."
         mend = "Keep one of DRIP_TWILIO_FROM and DRIP_TWILIO_MESSAGING_SERVICE_SID."
-        yield _problem(says, mend)
+        yield problem(says, mend)
     else:
-        yield _ok("Twilio's settings have the right form; `drip send-test` tries them.")
-    if settings.public_url is None:
-        says = "Twilio cannot tell what became of a text, and replies are not heard."
-        yield _warning(says, "Set DRIP_PUBLIC_URL to the https address of this machine.")
-    elif not settings.public_url.startswith("https://"):
-        yield _warning("DRIP_PUBLIC_URL is not encrypted.", "Make it an https:// address.")
+        yield fine("Twilio's settings have the right form; `drip send-test` tries them.")
 
 
 def _smtp(settings: Settings) -> Findings:
@@ -272,19 +237,19 @@ def _smtp(settings: Settings) -> Findings:
     try:
         address = SmtpAddress.parse(settings.smtp_url.reveal())
     except DripError as error:
-        yield _problem(_sentence(error))
+        yield problem(_sentence(error))
         return
     if address.scheme == "smtp" and address.host not in _LOCAL:
         says = f"Emails go to {address.host} without encryption."
-        yield _warning(says, "Use smtp+starttls:// or smtps:// in DRIP_SMTP_URL.")
+        yield warning(says, "Use smtp+starttls:// or smtps:// in DRIP_SMTP_URL.")
     named = f"The mail server {address.host}:{address.port}"
     try:
         _try_smtp(address, settings.email_from or "")
     except NoSessionError as error:
-        yield _problem(f"{named} {_smtp_said(error.code)}.", "Check DRIP_SMTP_URL.")
+        yield problem(f"{named} {_smtp_said(error.code)}.", "Check DRIP_SMTP_URL.")
     else:
         login = " and takes the login" if address.user is not None else ""
-        yield _ok(f"{named} answers{login}; no mail was sent.")
+        yield fine(f"{named} answers{login}; no mail was sent.")
 
 
 def _try_smtp(address: SmtpAddress, sender: str) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from drip.core.answers import LEASE
+from drip.core.answers import ASKED_FOR, LEASE
+from drip.core.clinic import Texts
 from drip.core.inbound import ReceiptWord
 from drip.core.outgoing import (
     Accepted,
@@ -19,9 +21,10 @@ from drip.core.outgoing import (
     SmsContent,
     Unknown,
 )
+from drip.core.pace import LocalPace
 from drip.core.schedule import Channel
 from drip.services.answers.answering import receipt, say, send_waiting
-from drip.store import answers, patients
+from drip.store import answers, patients, tasks
 from drip.store.engine import reading, writing
 from drip.store.schema import Answer
 from tests.services.desk import HOUR, MINUTE, NOW, Desk, at
@@ -37,8 +40,8 @@ def said(desk: Desk, kind: str = "help", address: str = PHONE, **more: Any) -> i
         return say(session, desk.scope.clinic_id, kind=kind, address=address, **given)
 
 
-def send(desk: Desk, now: datetime = NOW, **more: int) -> int:
-    return send_waiting(desk.engine, desk.sender.providers, now, **more)
+def send(desk: Desk, now: datetime = NOW, limit: int = 50) -> int:
+    return send_waiting(desk.engine, desk.sender.providers, now, limit)
 
 
 def answer(desk: Desk, answer_id: int) -> Answer:
@@ -114,6 +117,7 @@ def test_what_is_to_be_said_later_waits(desk: Desk) -> None:
     assert send(desk, NOW + MINUTE) == 1
 
 
+@pytest.mark.both_databases
 def test_many_senders_at_once_say_each_thing_once(desk: Desk) -> None:
     ids = [said(desk, address=f"+1212555{1000 + n}") for n in range(60)]
     with ThreadPoolExecutor(4) as threads:
@@ -295,11 +299,123 @@ def test_what_nobody_can_say_stays_unknown_and_a_person_asks(
     address = PHONE if channel is Channel.SMS else "ada@example.com"
     id_ = said(desk, kind, address, channel=channel)
     send(desk)
-    send(desk, NOW + LEASE)
+    ask_on(desk, id_)
     assert stands(desk, id_) == ("unknown", "no_answer")
-    assert send(desk, NOW + 3 * LEASE) == 0
+    assert send(desk, NOW + 2 * ASKED_FOR) == 0
     assert len(sink.tried) == 1
     assert len(says(desk)) == task
+
+
+def ask_on(desk: Desk, id_: int) -> list[datetime]:
+    """Ask until nobody asks any more; gives the times at which the provider was asked."""
+    while (found := answer(desk, id_)).status == "sending":
+        send(desk, found.due_at)
+    return [when for when, _ in desk.sms.asked]
+
+
+def test_the_provider_is_asked_again_for_hours_less_and_less_often(desk: Desk) -> None:
+    desk.sms.answer, desk.sms.knows = (lambda _, __: Unknown("x")), (lambda _: Unknown("y"))
+    id_ = said(desk)
+    send(desk)
+    minutes = [(when - NOW) // MINUTE for when in ask_on(desk, id_)]
+    assert minutes == [3, 6, 12, 24, 48, 96, 180]
+    assert stands(desk, id_) == ("unknown", "no_answer")
+    assert says(desk) == [
+        "The help answer may not have arrived, and is not sent again: ask or call."
+    ]
+    assert len(desk.sms.tried) == 1
+
+
+@pytest.mark.parametrize("knows", [Accepted("SM9"), NotSent()])
+def test_what_the_provider_knows_an_hour_later_is_settled_then(
+    desk: Desk, knows: Settlement
+) -> None:
+    desk.sms.answer, desk.sms.knows = (lambda _, __: Unknown("x")), (lambda _: Unknown("y"))
+    id_ = said(desk)
+    send(desk)
+    while (due_at := answer(desk, id_).due_at) < NOW + HOUR:
+        send(desk, due_at)
+    desk.sms.answer, desk.sms.knows = None, lambda _: knows
+    while send(desk, due_at):
+        pass
+    assert answer(desk, id_).status == "accepted"
+    assert len(desk.sms.sent) == isinstance(knows, NotSent)
+    assert desk.tasks() == []
+
+
+def test_who_waits_for_word_in_a_crisis_is_called_while_the_provider_is_still_asked(
+    desk: Desk,
+) -> None:
+    desk.sms.answer, desk.sms.knows = (lambda _, __: Unknown("x")), (lambda _: Unknown("y"))
+    id_ = said(desk, "crisis")
+    send(desk)
+    send(desk, NOW + LEASE)
+    assert answer(desk, id_).status == "sending"
+    (task,) = desk.tasks("answer_astray")
+    assert task.urgent
+    assert task.says == (
+        "The answer to a crisis may not have arrived; the provider is asked on. Call."
+    )
+    receipt(desk.engine, id_, ReceiptWord("texts", "SM9", "delivered"), NOW + 4 * MINUTE)
+    assert desk.tasks() == []
+    assert answer(desk, id_).status == "delivered"
+
+
+def test_a_case_takes_back_its_doubt_once_the_provider_has_the_answer(desk: Desk) -> None:
+    case = open_case(desk)
+    desk.sms.answer, desk.sms.knows = (lambda _, __: Unknown("x")), (lambda _: Unknown("y"))
+    id_ = said(desk, "crisis", task_id=case)
+    send(desk)
+    for _ in range(2):
+        send(desk, answer(desk, id_).due_at)
+    (task,) = desk.tasks()
+    assert (task.id, task.says) == (case, "Call. The answer to it may not have arrived.")
+    assert len((task.note or "").splitlines()) == 1
+    desk.sms.knows = lambda _: Accepted("SM9")
+    send(desk, answer(desk, id_).due_at)
+    (task,) = desk.tasks()
+    assert task.says == "Call."
+    assert (task.note or "").endswith("Drip: The provider has the answer after all.")
+
+
+def open_case(desk: Desk) -> int:
+    with writing(desk.engine) as session:
+        return tasks.open_task(
+            session, desk.scope.clinic_id, key="crisis:1", kind=tasks.CRISIS, says="Call.", now=NOW
+        ).id
+
+
+# --- Pace ---------------------------------------------------------------------------------------
+
+
+def test_what_is_not_urgent_waits_for_its_senders_pace_and_a_crisis_waits_for_nothing(
+    desk: Desk,
+) -> None:
+    desk = Desk(desk.engine, replace(desk.clinic, texts=Texts(rate=1)))
+    pace = LocalPace()
+    for number in range(5):
+        said(desk, "confirmed", f"+121255501{number:02}")
+    said(desk, "crisis", "+12125550198")
+    said(desk, "alert", "+12125550199")
+    found = []
+    for second in range(5):
+        now = NOW + second * timedelta(seconds=1)
+        send_waiting(desk.engine, desk.sender.providers, now, pace=pace)
+        found.append(len(desk.sms.sent))
+    assert found == [4, 5, 6, 7, 7]
+    assert [o.to for _, o in desk.sms.sent[:2]] == ["+12125550198", "+12125550199"]
+
+
+def test_answers_and_deliveries_of_a_number_share_one_pace(desk: Desk) -> None:
+    desk = Desk(desk.engine, replace(desk.clinic, texts=Texts(rate=1)))
+    desk.enroll()
+    for number in range(2):
+        said(desk, "confirmed", f"+121255501{number:02}", sender="+12125550100")
+    send_waiting(desk.engine, desk.sender.providers, NOW, pace=desk.sender.pace)
+    desk.send_all(NOW)
+    assert [outgoing.kind for _, outgoing in desk.sms.sent] == ["answer", "answer"]
+    desk.send_all(NOW + timedelta(seconds=1))
+    assert desk.sms.sent[-1][1].kind == "delivery"
 
 
 def test_the_same_words_to_the_same_number_are_not_taken_for_another_answer(desk: Desk) -> None:
@@ -309,7 +425,7 @@ def test_the_same_words_to_the_same_number_are_not_taken_for_another_answer(desk
     second = said(desk, "crisis", now=NOW + MINUTE)
     send(desk, NOW + MINUTE)
     desk.sms.knows = lambda _: Accepted("texts-1")
-    send(desk, NOW + MINUTE + LEASE)
+    ask_on(desk, second)
     assert stands(desk, second) == ("unknown", "no_answer")
 
 
@@ -321,7 +437,7 @@ def test_what_is_known_after_the_lease_is_kept(desk: Desk) -> None:
     def slow(_: object, __: datetime) -> Accepted:
         desk.sms.knows = lambda _: Unknown("not there yet")
         send(desk, late)
-        assert answer(desk, id_).status == "unknown"
+        assert answer(desk, id_).status == "sending"
         return Accepted("texts-slow")
 
     desk.sms.answer = slow
@@ -379,6 +495,29 @@ def test_a_crisis_whose_answer_did_not_arrive_is_called(desk: Desk) -> None:
         receipt(desk.engine, id_, ReceiptWord("texts", "texts-1", "undelivered", "30003"), NOW)
     assert stands(desk, id_) == ("undelivered", "30003")
     assert says(desk) == ["The answer to a crisis did not arrive (30003): call."]
+
+
+@pytest.mark.parametrize(
+    ("end", "says_first", "noted"),
+    [
+        (Rejected("30003"), "No answer to it arrived.", "did not arrive (30003): call."),
+        (Unknown("away"), "may not have arrived.", "the provider is asked on. Call."),
+    ],
+)
+def test_in_an_open_case_it_is_said_in_the_case(
+    desk: Desk, end: Any, says_first: str, noted: str
+) -> None:
+    case = open_case(desk)
+    desk.sms.answer, desk.sms.knows = (lambda _, __: end), (lambda _: Unknown("away"))
+    id_ = said(desk, "crisis", task_id=case)
+    send(desk)
+    ask_on(desk, id_)
+    (task,) = desk.tasks()
+    assert task.id == case
+    assert task.says.startswith("Call. ")
+    assert task.says.endswith(says_first)
+    assert (task.note or "").endswith(noted)
+    assert "It belongs to" not in (task.note or "")
 
 
 # --- Broken -------------------------------------------------------------------------------------

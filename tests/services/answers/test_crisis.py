@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from drip.content.clinic_file import sample_clinic
+from drip.content.sources import built_in, content_dir
 from drip.core.clinic import OnCall
 from drip.core.delivery import Reason, Status
 from drip.core.outgoing import EmailContent, Retry, SmsContent
@@ -115,6 +118,7 @@ def test_a_crisis_is_an_urgent_task_about_the_patient_that_comes_first(desk: Des
     assert (found.enrollment_id, found.patient_id) == (id_, desk.patient(id_).id)
     assert found.says == "Call now: a text says that somebody may come to harm."
     assert [each.task.urgent for each in open_tasks(desk.scope)] == [True, True, False]
+    assert open_tasks(desk.scope)[0].task.id == task_id, "though others have waited longer"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_a_crisis_is_an_urgent_task_about_the_patient_that_comes_first(desk: Des
     [
         (0, False, True, "The number is not that of an enrolled patient."),
         (2, False, True, "2 enrollments have this number."),
-        (1, True, True, "It also stopped texts: only a call is left."),
+        (1, True, True, "Texts were stopped, too: only a call is left."),
         (1, False, False, "No answer could be sent."),
     ],
 )
@@ -171,6 +175,7 @@ def test_everybody_on_call_is_told_at_once_at_night_without_a_word_of_the_patien
     text, mail = desk.sms.sent[-1][1].content, desk.email.sent[-1][1].content
     assert isinstance(text, SmsContent)
     assert isinstance(mail, EmailContent)
+    assert mail.to_staff
     assert measure(text.body).count <= 2
     everything = f"{text.body} {mail.subject} {mail.text} {mail.html}"
     for command in (f"drip tasks show {task_id}", f"drip tasks ack {task_id} --by NAME"):
@@ -285,8 +290,60 @@ def test_education_stays_held_whenever_it_is_planned_again(desk: Desk) -> None:
     assert GOING not in after
     changing.pause(desk.scope, id_, NOW + 2 * MINUTE)
     changing.resume(desk.scope, id_, NOW + 3 * MINUTE)
+    assert GOING not in weights(desk, id_), "the end of a pause is not that of the education's"
+    changing.resume(desk.scope, id_, NOW + 4 * MINUTE)
     assert GOING in weights(desk, id_)
     assert desk.enrollment(id_).education_paused_at is None
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"session": "2026-12-16T09:00", "name": "Ada Lopez"},
+        {"session": "2026-12-16T09:00", "email": "other@example.com", "name": "A. Lopez"},
+        {"session": "2026-12-16T09:00", "phone": "+1 212 555 0177", "schedule": "other"},
+    ],
+    ids=["both addresses", "the phone", "the mailbox"],
+)
+def test_who_is_enrolled_anew_while_their_crisis_is_open_gets_no_education_until_staff_resume(
+    engine: Engine, tmp_path: Path, again: dict[str, Any]
+) -> None:
+    (tmp_path / "schedules").mkdir()
+    own = (built_in() / "schedules" / "ketamine-first-session.yaml").read_text(encoding="utf-8")
+    own = own.replace("schedule: ketamine-first-session", "schedule: other")
+    (tmp_path / "schedules" / "other.yaml").write_text(own, encoding="utf-8")
+    desk = Desk(engine, content=content_dir(tmp_path))
+    case = write(desk, desk.enroll().enrollment_id)
+    new = desk.enroll(**again, now=NOW + MINUTE).enrollment_id
+    other = desk.enroll(2, now=NOW + MINUTE).enrollment_id
+    assert desk.enrollment(new).education_paused_at == NOW + MINUTE
+    assert HELD in weights(desk, new)
+    assert GOING not in weights(desk, new)
+    assert desk.stands(new)["welcome/sms"] == "scheduled"
+    assert HELD not in weights(desk, other)
+    assert task(desk, case).note == (
+        f"2026-12-01 10:01 Drip: Education of enrollment {new} is on hold too, "
+        f"until `drip resume {new}`."
+    )
+    changing.resume(desk.scope, new, NOW + 2 * MINUTE)
+    assert GOING in weights(desk, new)
+
+
+def test_who_is_enrolled_after_the_case_was_closed_gets_education(desk: Desk) -> None:
+    case = write(desk, desk.enroll().enrollment_id)
+    finish_task(desk.scope, case, "mary", "Is safe.", NOW)
+    new = desk.enroll(name="Ada Lopez", session="2026-12-16T09:00").enrollment_id
+    assert HELD not in weights(desk, new)
+
+
+def test_a_new_phone_whose_crisis_is_open_holds_the_education(desk: Desk) -> None:
+    id_ = desk.enroll(phone="").enrollment_id
+    case = write(desk)
+    assert HELD not in weights(desk, id_)
+    desk.enroll(now=NOW + MINUTE)
+    assert HELD in weights(desk, id_)
+    assert GOING not in weights(desk, id_)
+    assert f"enrollment {id_}" in (task(desk, case).note or "")
 
 
 def test_staff_resume_the_education(desk: Desk) -> None:
@@ -336,6 +393,8 @@ def test_a_paused_enrollment_stays_paused(desk: Desk) -> None:
     write(desk, id_)
     assert weights(desk, id_) == before
     changing.resume(desk.scope, id_, NOW + MINUTE)
+    assert HELD in weights(desk, id_), "the pause has ended, and the crisis is open"
+    changing.resume(desk.scope, id_, NOW + 2 * MINUTE)
     assert GOING in weights(desk, id_)
 
 

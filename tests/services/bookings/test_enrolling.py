@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import pytest
 
@@ -10,7 +11,10 @@ from drip.core.schedule import Channel
 from drip.errors import DripError, InvalidInput
 from drip.services.bookings.changing import cancel, no_show
 from drip.services.bookings.enrolling import Enrolled, Refused, enroll, enroll_all
+from drip.services.consent.consenting import show
 from drip.services.consent.stopping import stop_enrollment
+from drip.services.pages.link_holders import Holder
+from drip.services.pages.preferences import Wishes, choose
 from drip.store.schema import Consent, Delivery, Enrollment, Patient, Task
 from tests.services.desk import DAY, HOUR, NOW, Desk, at, said
 
@@ -220,3 +224,40 @@ def test_the_same_booking_at_the_same_time_from_two_places_is_enrolled_once(desk
     assert desk.enroll(ref="A-1").what == "unchanged"
     counts = [desk.count_of(table) for table in (Enrollment, Patient, Delivery, Task)]
     assert counts == [1, 1, 20, 0]
+
+
+# --- The wording ----------------------------------------------------------------------------------
+
+
+def _choices(desk: Desk, id_: int) -> list[tuple[str, str, str]]:
+    return [(each.wording, each.how, each.by_whom) for each in show(desk.scope, id_).wordings]
+
+
+def test_the_wording_of_a_booking_is_on_record_with_its_time_and_by_whom(desk: Desk) -> None:
+    plain = desk.enroll(1, wording="plain").enrollment_id
+    silent = desk.enroll(2).enrollment_id
+    assert _choices(desk, plain) == [("plain", "csv", "desk")]
+    assert show(desk.scope, plain).wordings[0].at == NOW
+    assert (_choices(desk, silent), desk.patient(silent).wording) == ([], "discreet")
+
+
+def test_a_booking_that_chooses_another_wording_is_added_to_the_record(desk: Desk) -> None:
+    id_ = desk.enroll(ref="A-1", wording="plain").enrollment_id
+    assert desk.enroll(ref="A-1", wording="plain", now=NOW + HOUR).what == "unchanged"
+    assert desk.enroll(ref="A-1", now=NOW + HOUR).what == "unchanged", "what is left out stays"
+    assert desk.enroll(ref="A-1", wording="discreet", now=NOW + HOUR).what == "changed"
+    assert desk.patient(id_).wording == "discreet"
+    assert [said for said, *_ in _choices(desk, id_)] == ["plain", "discreet"]
+
+
+@pytest.mark.parametrize(("booked", "chosen"), [("plain", "discreet"), ("discreet", "plain")])
+def test_a_booking_read_once_more_does_not_undo_what_the_patient_chose_since(
+    desk: Desk, booked: str, chosen: Literal["discreet", "plain"]
+) -> None:
+    id_ = desk.enroll(ref="A-1", wording=booked).enrollment_id
+    choose(Holder(desk.scope, desk.patient(id_).id, "en"), Wishes(wording=chosen), NOW + HOUR)
+    for email in ("", "new@example.com"):
+        given: dict[str, Any] = {"email": email} if email else {}
+        desk.enroll(ref="A-1", wording=booked, now=NOW + DAY, **given)
+        assert desk.patient(id_).wording == chosen
+    assert _choices(desk, id_)[1:] == [(chosen, "web", "patient")]

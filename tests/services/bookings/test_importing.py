@@ -17,6 +17,8 @@ from drip.store import deliveries
 from drip.store.schema import Consent, Enrollment, Patient
 from tests.services.desk import NOW, Desk
 
+pytestmark = pytest.mark.both_databases
+
 HEADER = "name,phone,email,session,consent,consent_how,ref"
 
 

@@ -1,16 +1,31 @@
 """What a patient says of the visit, by a text or on a page."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from drip.content.sources import built_in, content_dir
+from drip.core.inbound import ReceiptWord
+from drip.core.outgoing import Retry
+from drip.core.schedule import Channel
 from drip.errors import NotFound
-from drip.services.bookings.changing import cancel, reschedule
+from drip.services.bookings.changing import (
+    cancel,
+    catch_up,
+    pause,
+    pause_education,
+    reschedule,
+    resume,
+)
 from drip.services.bookings.visiting import Answered, confirm_visit, ride_arranged
+from drip.services.consent.consenting import grant, revoke, start_in
+from drip.services.consent.stopping import stop_address
+from drip.services.receipts.receiving import receive
 from drip.store.engine import writing
-from tests.services.desk import HOUR, NOW, Desk, at
+from drip.store.schema import Delivery
+from tests.services.desk import DAY, HOUR, NOW, Desk, at
 
 SESSION = at("2026-12-15 09:00")
 TWO_RIDES = """\
@@ -73,14 +88,109 @@ def test_an_enrollment_of_another_clinic_is_not_found(desk: Desk) -> None:
         say(desk, "confirm")
 
 
-def test_a_ride_ends_what_would_only_ask_for_it_again(engine: Engine, tmp_path: Path) -> None:
+def asking_twice(engine: Engine, folder: Path, rides: str = TWO_RIDES) -> Desk:
+    """A clinic that asks for the ride twice, and a patient."""
     schedule = "schedules/ketamine-first-session.yaml"
-    (tmp_path / "schedules").mkdir()
+    (folder / "schedules").mkdir()
     own = (built_in() / schedule).read_text(encoding="utf-8").replace("version: 1", "version: 2")
-    (tmp_path / schedule).write_text(own.rstrip("\n") + "\n" + TWO_RIDES, encoding="utf-8")
-    desk = Desk(engine, content=content_dir(tmp_path))
+    (folder / schedule).write_text(own.rstrip("\n") + "\n" + rides, encoding="utf-8")
+    desk = Desk(engine, content=content_dir(folder))
     desk.enroll()
+    return desk
+
+
+@pytest.fixture
+def two_rides(engine: Engine, tmp_path: Path) -> Desk:
+    """One whose patient has said RIDE."""
+    desk = asking_twice(engine, tmp_path)
     assert say(desk, "ride") == "noted"
-    stands = desk.stands(1)
-    assert stands["ride-again/sms"] == stands["ride-again/email"] == "cancelled answered"
+    return desk
+
+
+def rides(desk: Desk) -> dict[str, str]:
+    """How the step that asks for the ride once more stands."""
+    return {name: how for name, how in desk.stands(1).items() if name.startswith("ride-again")}
+
+
+ANSWERED = {"ride-again/sms": "cancelled answered", "ride-again/email": "cancelled answered"}
+
+
+def test_a_ride_ends_what_would_only_ask_for_it_again(two_rides: Desk) -> None:
+    stands = two_rides.stands(1)
+    assert rides(two_rides) == ANSWERED
     assert stands["arrange-a-ride/sms"] == stands["day-before/sms"] == "scheduled"
+
+
+def _resume(desk: Desk) -> None:
+    pause(desk.scope, 1, NOW)
+    resume(desk.scope, 1, NOW + HOUR)
+
+
+def _resume_education(desk: Desk) -> None:
+    with writing(desk.engine) as session:
+        pause_education(session, desk.scope, 1, NOW)
+    resume(desk.scope, 1, NOW + HOUR)
+
+
+def _start(desk: Desk) -> None:
+    phone = (Channel.SMS, "+12125550101")
+    stop_address(desk.scope, *phone, "keyword", "patient", NOW)
+    with writing(desk.engine) as session:
+        assert start_in(session, desk.scope, *phone, "keyword", "patient", NOW + HOUR)
+
+
+def _grant(desk: Desk) -> None:
+    revoke(desk.scope, 1, Channel.EMAIL, "verbal", "desk", NOW)
+    grant(desk.scope, 1, Channel.EMAIL, "verbal", "desk", NOW + HOUR)
+
+
+def _other_phone(desk: Desk) -> None:
+    desk.enroll(now=NOW + HOUR, phone="+1 212 555 0177")
+
+
+def _come_back(desk: Desk) -> None:
+    """A text was being handed over while the visit moved to another day and back again."""
+    due_at = desk.row(1, "welcome").due_at
+    prepared = desk.sender.prepare(desk.sender.claim(due_at), due_at)
+    with writing(desk.engine) as session:
+        session.query(Delivery).filter_by(step="welcome").update({"session_at": SESSION - DAY})
+    desk.sms.answer = desk.email.answer = lambda _, __: Retry("20429")
+    desk.sender.record(desk.sender.hand_over(prepared.going, due_at), due_at)
+    catch_up(desk.scope, 1, due_at)
+    assert desk.enrollment(1).revision > 1
+
+
+@pytest.mark.parametrize(
+    "plan_anew",
+    [_resume, _resume_education, _start, _grant, _other_phone, _come_back],
+    ids=["resume", "resume education", "start", "consent", "another phone", "came back"],
+)
+def test_nothing_asks_for_the_ride_again_however_the_visit_is_planned_anew(
+    two_rides: Desk, plan_anew: Callable[[Desk], None]
+) -> None:
+    plan_anew(two_rides)
+    assert rides(two_rides) == ANSWERED
+    assert two_rides.stands(1)["day-before/sms"] == "scheduled"
+    assert two_rides.enrollment(1).ride_arranged_at == NOW
+    assert not any("ride-again" in task.says for task in two_rides.tasks())
+
+
+def test_a_visit_that_moves_needs_its_ride_anew(two_rides: Desk) -> None:
+    reschedule(two_rides.scope, 1, at("2026-12-18 11:00"), NOW + HOUR)
+    assert two_rides.enrollment(1).ride_arranged_at is None
+    assert set(rides(two_rides).values()) == {"scheduled"}
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_text_about_the_ride_that_fails_after_the_answer_does_not_go_by_email(
+    engine: Engine, tmp_path: Path, answers: bool
+) -> None:
+    desk = asking_twice(engine, tmp_path, TWO_RIDES.replace("[sms, email]", "[sms]"))
+    sent_at = desk.row(1, "ride-again").due_at
+    desk.run_until(sent_at)
+    if answers:
+        assert say(desk, "ride", sent_at + HOUR) == "noted"
+    row = desk.row(1, "ride-again")
+    word = ReceiptWord("texts", row.provider_id or "", "undelivered", "30006")
+    receive(desk.engine, row.id, word, sent_at + 2 * HOUR)
+    assert ("ride-again/email" in desk.stands(1)) is not answers

@@ -17,7 +17,6 @@ from drip.store.engine import writing
 from drip.store.schema import (
     Address,
     Attempt,
-    Consent,
     Delivery,
     Enrollment,
     Patient,
@@ -121,7 +120,8 @@ def _both(texts: bool) -> str:
 
 def _clear(desk: Desk) -> None:
     with writing(desk.engine) as session:
-        for table in (Task, Attempt, Delivery, Enrollment, Consent, Patient, Address, Suppression):
+        # The ledger goes with its patients.
+        for table in (Task, Attempt, Delivery, Enrollment, Patient, Address, Suppression):
             session.execute(delete(table))
 
 

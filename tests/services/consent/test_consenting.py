@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import delete, select
 
+from drip.core.email_events import EmailEvent, EmailFate
 from drip.core.outgoing import Rejected
 from drip.core.schedule import Channel
 from drip.errors import NotFound
@@ -13,12 +14,12 @@ from drip.services.bookings.changing import cancel, pause
 from drip.services.consent.consenting import Granted, grant, revoke, show, start_in, why_blocked
 from drip.services.consent.stopping import WRONG_NUMBER, Stopped, stop_in
 from drip.services.journeys import STOP
+from drip.services.receipts.bounces import take_in
 from drip.store import patients, suppressions
 from drip.store.engine import reading, writing
 from drip.store.schema import (
     Address,
     Attempt,
-    Consent,
     Delivery,
     Enrollment,
     Patient,
@@ -305,12 +306,20 @@ def test_granting_twice_or_stopping_again_does_not_end_a_stop_by_text(desk: Desk
     assert desk.stands(id_)["day-of/sms"] == "scheduled"
 
 
+def test_a_grant_that_is_not_used_yet_asks_for_no_call_a_second_time(desk: Desk) -> None:
+    id_ = desk.enroll(email="", consent="sms").enrollment_id
+    _stop(desk, NOW)
+    before = [task.id for task in desk.tasks()]
+    assert _grant(desk, id_, "verbal", LATER).plans == {}
+    assert [task.id for task in desk.tasks()] == before
+
+
 def test_a_grant_says_that_the_patient_must_text_start(desk: Desk) -> None:
     id_ = desk.enroll().enrollment_id
     _stop(desk, NOW)
     because = _grant(desk, id_, "verbal", LATER).because
     assert because is not None
-    said = why_blocked(because, "+12125550199")
+    said = why_blocked(because, SMS, "+12125550199")
     assert "carrier blocks" in said
     assert "START to +12125550199" in said
     assert said.count(".") == 1
@@ -319,8 +328,8 @@ def test_a_grant_says_that_the_patient_must_text_start(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("because", "how", "lifted"),
     [
-        ("30006", "verbal", False),
-        ("30006", "keyword", False),
+        ("21211", "verbal", False),
+        ("21614", "keyword", False),
         (WRONG_NUMBER, "keyword", False),
         ("21610", "verbal", False),
         ("21610", "keyword", True),  # the carrier's word of a STOP, which START ends
@@ -335,14 +344,66 @@ def test_no_consent_mends_a_phone_that_is_wrong(
     assert _blocked(desk) == (None if lifted else because)
 
 
-@pytest.mark.parametrize(("because", "lifted"), [(STOP, True), ("hard_bounce", False)])
-def test_a_grant_ends_an_unsubscription_from_emails_and_no_bounce(
+@pytest.mark.parametrize(
+    ("because", "lifted"),
+    [(STOP, True), ("bounced 5.1.1", True), ("550", True), ("complained abuse", False)],
+)
+def test_a_grant_ends_an_unsubscription_and_a_bounce_and_no_complaint(
     desk: Desk, because: str, lifted: bool
 ) -> None:
     id_ = desk.enroll().enrollment_id
     _suppress(desk, because, channel=EMAIL)
-    done = _grant(desk, id_, "verbal", LATER, EMAIL)
-    assert done.because == (None if lifted else because)
+    for hours in (1, 2):
+        done = _grant(desk, id_, "verbal", LATER + hours * HOUR, EMAIL)
+        assert done.because == (None if lifted else because)
+    desk.run_until(AFTER_ALL)
+    assert ("day-before/email" in desk.sent_steps()) is lifted
+
+
+@pytest.mark.parametrize("because", ["30005", "30006"])
+def test_a_phone_that_works_again_gets_texts_once_staff_note_it(desk: Desk, because: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    _suppress(desk, because)
+    done = _grant(desk, id_, "verbal", LATER)
+    assert (done.because, done.refused) == (None, because)
+    assert _blocked(desk) is None
+    assert _words(desk, id_)[-1] == (True, "verbal")
+    assert show(desk.scope, id_).ledger[-1].by_whom == "Ana"
+    assert desk.count_of(Suppression) == 0
+    desk.run_until(AFTER_ALL)
+    assert "day-of/sms" in desk.sent_steps()
+
+
+@pytest.mark.parametrize("because", ["30005", "30006"])
+def test_a_stop_after_a_refusal_is_the_patients_own_and_no_grant_of_staff_ends_it(
+    desk: Desk, because: str
+) -> None:
+    """Nor for who is enrolled later on the same phone, whose ledger says nothing of the stop."""
+    id_ = desk.enroll().enrollment_id
+    _suppress(desk, because)
+    _stop(desk, NOW + HOUR)
+    other = desk.enroll(1, name="Bob Lee", email="bob@example.com", now=LATER).enrollment_id
+    for each in (id_, other):
+        assert _grant(desk, each, "verbal", LATER + HOUR).because == STOP
+    assert _start(desk, LATER + 2 * HOUR)
+    assert _blocked(desk) is None
+
+
+@pytest.mark.parametrize("before", ["bounced 5.1.1", STOP])
+def test_a_complaint_is_kept_whatever_had_ended_the_emails_before(desk: Desk, before: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    _suppress(desk, before, channel=EMAIL)
+    event = EmailEvent("sendgrid", EmailFate.COMPLAINED, MAILBOX)
+    take_in(desk.engine, desk.content, [event], NOW + HOUR)
+    assert _grant(desk, id_, "verbal", LATER, EMAIL).because == "complained"
+    assert not _start(desk, LATER, EMAIL, MAILBOX)
+
+
+def test_a_wrong_number_after_a_refusal_stays_whatever_staff_note(desk: Desk) -> None:
+    id_ = desk.enroll().enrollment_id
+    _suppress(desk, "30006")
+    _stop(desk, NOW + HOUR, because=WRONG_NUMBER)
+    assert _grant(desk, id_, "verbal", LATER).because == WRONG_NUMBER
 
 
 def test_a_grant_for_one_on_a_shared_phone_gives_the_other_nothing(desk: Desk) -> None:
@@ -440,6 +501,7 @@ def test_a_patient_who_is_enrolled_again_may_start_again(desk: Desk) -> None:
 
 def _delete_everybody(desk: Desk) -> None:
     with writing(desk.engine) as session:
-        for table in (Task, Attempt, Delivery, Enrollment, Consent, Patient, Address):
+        # The ledger goes with its patients.
+        for table in (Task, Attempt, Delivery, Enrollment, Patient, Address):
             session.execute(delete(table))
         assert session.scalars(select(Address)).all() == []

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from drip.content.clinic_file import profile_of
+from drip.content.sources import content_dir
 from drip.core.replies import ReplyClass
 from drip.services.bookings.changing import cancel, reschedule
 from drip.services.inbound.hearing import hear
@@ -371,7 +373,7 @@ def test_an_address_is_told_once_in_twelve_hours_that_a_person_will_read_it(
         ear.hears("can I eat?", now=NOW + after)
     ear.hears("running late", now=NOW + 11 * HOUR)
     assert ear.said() == ["received"]
-    assert "A person will read this" in ear.last()
+    assert "Someone on our team will read this" in ear.last()
     assert CALL in ear.last()
     ear.hears("can I eat?", now=NOW + 12 * HOUR)
     assert ear.said() == ["received", "received"]
@@ -542,3 +544,16 @@ def test_a_broken_word_of_ours_loses_no_reply_and_staff_answer_it(desk: Desk, ea
     assert ear.said() == []
     (task,) = desk.tasks("broken_answer")
     assert task.urgent
+
+
+def test_rules_that_a_clinic_broke_lose_no_cry_for_help(
+    desk: Desk, ear: Ear, tmp_path: Path
+) -> None:
+    own = tmp_path / "messages" / "_replies"
+    own.mkdir(parents=True)
+    (own / "en.yaml").write_text("crisis: [")
+    desk.content = content_dir(tmp_path)
+    desk.enroll()
+    assert ear.hears("I want to die").reply_class == ReplyClass.CRISIS
+    assert ear.hears("stop").stop
+    assert len(desk.tasks("crisis")) == 1

@@ -15,6 +15,8 @@ from tests.replies.labelled import labelled
 from tests.services.desk import NOW, Desk
 from tests.services.ear import Ear, hearing_clinic, hearing_desk
 
+pytestmark = pytest.mark.both_databases
+
 BODIES = ("STOP", "C", "RIDE", "HELP", "can I eat?", "running late", "START", "1", "I want to die")
 
 
@@ -101,12 +103,13 @@ def test_doubled_and_shuffled_texts_are_kept_once_each_and_a_crisis_is_never_los
     assert sum(kind in ("stop", "crisis_stop") for kind in ear.said()) == 1
 
 
-def test_no_reply_of_the_labelled_set_is_an_error(sqlite_engine: Engine) -> None:
+@pytest.mark.parametrize("every", [20, pytest.param(2, marks=pytest.mark.soak)])
+def test_no_reply_of_the_labelled_set_is_an_error(sqlite_engine: Engine, every: int) -> None:
     """Each from a phone of its own: what it leads to is told above."""
     desk = Desk(sqlite_engine, hearing_clinic())
     ear = Ear(desk)
     understand = load_replies(desk.content).understand
-    kept = labelled()[::4]
+    kept = labelled()[::every]
     for number, label in enumerate(kept):
         text = ear.text(label.text, f"+1212{5550000 + number}")
         hear(desk.engine, desk.content, text, NOW)

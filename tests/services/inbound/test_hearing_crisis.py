@@ -12,8 +12,9 @@ from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel
 from drip.services.answers import answering
 from drip.services.consent.stopping import stop_address
+from drip.services.staff.tasks import ack_task, note_task
 from drip.store import clinics
-from drip.store.engine import writing
+from drip.store.engine import reading, writing
 from drip.store.schema import Task
 from tests.services.desk import HOUR, MINUTE, NOW, Desk, at
 from tests.services.ear import OURS, PHONE, STRANGER, Ear, hearing_desk
@@ -143,9 +144,52 @@ def test_a_stop_works_while_a_crisis_is_open_and_its_answer_says_who_helps(
     assert reply.task_id == first.task_id
     assert ear.said() == ["crisis", "crisis_stop"]
     assert "988" in ear.last()
-    assert any("no text can be sent" in task.says for task in desk.tasks("call_patient"))
     ear.hears("STOP", now=NOW + 2 * MINUTE)
     assert ear.said() == ["crisis", "crisis_stop"]
+
+
+@pytest.mark.parametrize("bodies", [[CRISIS, "STOP"], [CRISIS, "CANCEL"], [BOTH]])
+@pytest.mark.parametrize("email", ["ada@example.com", ""], ids=["texts and emails", "texts alone"])
+def test_who_stops_in_a_crisis_is_one_case_that_says_all_there_is_to_call_about(
+    desk: Desk, ear: Ear, bodies: list[str], email: str
+) -> None:
+    desk.enroll(email=email, consent="sms,email" if email else "sms")
+    replies = [ear.hears(body, now=NOW + n * 10 * MINUTE) for n, body in enumerate(bodies)]
+    case = _case(desk)
+    assert [task.id for task in desk.tasks() if task.urgent] == [case.id]
+    assert {reply.task_id for reply in replies} == {case.id}
+    assert "only a call is left" in case.says
+    assert "day-of" in (case.note or "")
+    assert ("is the visit to be canceled too?" in (case.note or "")) == ("CANCEL" in bodies)
+    alerts = {answer.created_at for answer in ear.answers("alert")}
+    assert alerts == {NOW + n * 10 * MINUTE for n, _ in enumerate(bodies)}
+    with reading(desk.engine) as session:
+        joined = session.query(Task).filter_by(kind="call_patient", status="done").all()
+    assert (case.note or "").count("the patient stopped these messages") <= 1
+    assert {task.note for task in joined} == {f"It is part of task {case.id} now."}
+    assert all(task.says in (case.note or "") for task in joined)
+
+
+def test_who_has_taken_the_case_reads_of_the_stop_in_it(desk: Desk, ear: Ear) -> None:
+    desk.enroll()
+    ear.hears(CRISIS)
+    ack_task(desk.scope, _case(desk).id, "mary", NOW)
+    note_task(desk.scope, _case(desk).id, "mary", "No answer.", NOW + MINUTE)
+    ear.hears("STOP", now=NOW + 2 * MINUTE)
+    ear.hears("STOP", now=NOW + 3 * MINUTE)
+    case = _case(desk)
+    assert case.acked_by == "mary"
+    assert case.says.count("only a call is left") == 1
+    first, second = (case.note or "").splitlines()
+    assert first == "2026-12-01 10:01 mary: No answer."
+    assert second.startswith("2026-12-01 10:02 Drip: Call the patient, who stopped texts: ")
+
+
+def test_a_stop_without_a_crisis_stays_a_task_of_its_own(desk: Desk, ear: Ear) -> None:
+    desk.enroll()
+    ear.hears("STOP")
+    (task,) = desk.tasks("call_patient")
+    assert task.note is None
 
 
 def test_words_of_crisis_again_are_answered_again_after_a_while(desk: Desk, ear: Ear) -> None:

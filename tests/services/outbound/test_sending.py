@@ -323,6 +323,7 @@ def test_a_consent_that_is_taken_back_after_the_claim_counts(desk: Desk) -> None
     assert desk.sms.tried == []
 
 
+@pytest.mark.both_databases
 def test_many_senders_at_once_never_send_anything_twice(desk: Desk) -> None:
     desk.enroll_many(range(1, 61))
     together = threading.Barrier(4)
@@ -338,6 +339,7 @@ def test_many_senders_at_once_never_send_anything_twice(desk: Desk) -> None:
     assert set(sent.values()) == {1}
 
 
+@pytest.mark.both_databases
 def test_two_senders_do_not_crowd_one_patient(desk: Desk) -> None:
     """Each has other deliveries of the same patients in hand, and none has sent yet."""
     ids = desk.enroll_many(range(1, 11))

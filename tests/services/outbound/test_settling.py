@@ -12,6 +12,8 @@ from drip.services.outbound.settling import AT_ONCE, SETTLE_AFTER, settle
 from tests.services.desk import DAY, HOUR, MINUTE, NOW, Desk, at
 from tests.services.flight import fly, land, take_off
 
+pytestmark = pytest.mark.both_databases
+
 LATER = NOW + SETTLE_AFTER
 LESSON = at("2026-12-02 10:00")
 

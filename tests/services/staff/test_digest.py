@@ -17,6 +17,8 @@ from drip.store.schema import Enrollment, Reply
 from tests.services.desk import NOW, Desk, at
 from tests.services.flight import fly
 
+pytestmark = pytest.mark.both_databases
+
 MORNING = at("2026-12-14 07:00")
 
 
@@ -81,6 +83,7 @@ def test_it_says_who_comes_what_failed_and_what_is_to_be_done(desk: Desk) -> Non
     desk.enroll(2, session="2026-12-16T09:00")
     fly(desk, [desk.row(id_, "day-before")], Rejected("30004"), MORNING)
     email = digest_of(desk)
+    assert email.to_staff
     assert email.subject == "Monday: 1 session, 1 task, 1 urgent"
     assert email.text.splitlines() == [
         "Sessions today and tomorrow:",

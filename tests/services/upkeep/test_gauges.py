@@ -18,6 +18,8 @@ from tests.servers.redis import redis_server
 from tests.services.desk import HOUR, MINUTE, NOW, Desk
 from tests.services.test_metrics import samples
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:

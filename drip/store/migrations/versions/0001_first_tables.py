@@ -82,7 +82,9 @@ def upgrade() -> None:
         sa.Column("by_whom", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="consents_pk"),
         sa.ForeignKeyConstraint(["clinic_id"], ["clinics.id"], name="consents_clinic_id_fk"),
-        sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name="consents_patient_id_fk"),
+        sa.ForeignKeyConstraint(
+            ["patient_id"], ["patients.id"], name="consents_patient_id_fk", ondelete="CASCADE"
+        ),
     )
     op.create_index("consents_patient_id_channel_at", "consents", ["patient_id", "channel", "at"])
     op.create_table(

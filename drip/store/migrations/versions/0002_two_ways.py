@@ -16,12 +16,24 @@ INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 WORD = sa.String(32)
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 
+LEDGERS = ("consents", "wording_choices")
+ONLY_ADDED_TO = """\
+CREATE OR REPLACE FUNCTION only_added_to() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT 1 FROM patients WHERE id = OLD.patient_id) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION '% is only added to', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$"""
+
 
 def upgrade() -> None:
     op.add_column("enrollments", sa.Column("education_paused_at", INSTANT, nullable=True))
     op.add_column("tasks", sa.Column("acked_at", INSTANT, nullable=True))
     op.add_column("tasks", sa.Column("acked_by", sa.Text(), nullable=True))
     op.add_column("tasks", sa.Column("raised_at", INSTANT, nullable=True))
+    _create_wording_choices()
+    _keep_ledgers()
     _create_replies()
     _create_answers()
     op.create_table(
@@ -59,6 +71,46 @@ def upgrade() -> None:
     )
 
 
+def _create_wording_choices() -> None:
+    op.create_table(
+        "wording_choices",
+        sa.Column("id", INTEGER, nullable=False),
+        sa.Column("clinic_id", INTEGER, nullable=False),
+        sa.Column("patient_id", INTEGER, nullable=False),
+        sa.Column("wording", WORD, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("how", sa.Text(), nullable=False),
+        sa.Column("by_whom", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="wording_choices_pk"),
+        sa.ForeignKeyConstraint(["clinic_id"], ["clinics.id"], name="wording_choices_clinic_id_fk"),
+        sa.ForeignKeyConstraint(
+            ["patient_id"],
+            ["patients.id"],
+            name="wording_choices_patient_id_fk",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("wording_choices_patient_id_at", "wording_choices", ["patient_id", "at"])
+
+
+def _keep_ledgers() -> None:
+    """Have the database refuse what would change a ledger: its words go only with their patient."""
+    for table in LEDGERS:
+        if op.get_bind().dialect.name == "sqlite":
+            refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is only added to'); END"
+            op.execute(f"CREATE TRIGGER {table}_not_changed BEFORE UPDATE ON {table}\n{refuse}")
+            op.execute(
+                f"CREATE TRIGGER {table}_not_taken_out BEFORE DELETE ON {table}\n"  # noqa: S608
+                f"WHEN EXISTS (SELECT 1 FROM patients WHERE id = OLD.patient_id)\n{refuse}"
+            )
+        else:
+            op.execute(ONLY_ADDED_TO)
+            op.execute(
+                f"CREATE TRIGGER {table}_only_added_to BEFORE UPDATE OR DELETE ON {table}\n"
+                "FOR EACH ROW EXECUTE FUNCTION only_added_to()"
+            )
+
+
 def _create_replies() -> None:
     op.create_table(
         "replies",
@@ -82,6 +134,10 @@ def _create_replies() -> None:
     )
     op.create_index(
         "replies_clinic_id_address_received_at", "replies", ["clinic_id", "address", "received_at"]
+    )
+    where = sa.text("task_id IS NOT NULL")
+    op.create_index(
+        "replies_of_task", "replies", ["task_id"], sqlite_where=where, postgresql_where=where
     )
 
 
@@ -123,7 +179,12 @@ def _create_answers() -> None:
 
 
 def downgrade() -> None:
-    for table in ("suppressions", "receipts", "answers", "replies"):
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TRIGGER consents_not_changed")
+        op.execute("DROP TRIGGER consents_not_taken_out")
+    else:
+        op.execute("DROP FUNCTION only_added_to() CASCADE")
+    for table in ("wording_choices", "suppressions", "receipts", "answers", "replies"):
         op.drop_table(table)
     for column in ("raised_at", "acked_by", "acked_at"):
         op.drop_column("tasks", column)
