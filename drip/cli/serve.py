@@ -43,13 +43,11 @@ def serve(host: str | None, port: int | None, check_health: bool) -> None:
     if check_health:
         _check(host, port)
         return
-    from drip.services import metrics
     from drip.services.upkeep.setting_up import need_set_up
     from drip.web.serving import serving
 
     configure_logs(app.settings)
     need_set_up(app.engine)
-    metrics.turn_on()
     if app.settings.public_url is None or app.settings.twilio_auth_token is None:
         log.warning("web.twilio_is_refused", why="it needs DRIP_PUBLIC_URL and its auth token")
     stop = stop_when_asked()

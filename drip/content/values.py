@@ -22,8 +22,9 @@ class Facts:
     patient's, or the clinic's where the patient has none. `route` is "iv", "im", "nasal", "oral"
     or "". `skipped` names the messages that a short-notice plan left out, in order.
     `enrollment` names the visit in calendar files, and `sequence` grows with each reschedule.
-    `page_url` is where the message stands in full; None where nobody could follow it.
-    `unsubscribe_url` and `preferences_url` are the patient's own links, for emails alone.
+    `by_email` says whether the body is that of an email, with a calendar file beside it, and not
+    of a patient's page. `page_url` is where the message stands in full; None where nobody could
+    follow it. `unsubscribe_url` and `preferences_url` are the patient's own, for emails alone.
     """
 
     first_name: str
@@ -37,6 +38,7 @@ class Facts:
     skipped: tuple[str, ...] = ()
     enrollment: str = ""
     sequence: int = 0
+    by_email: bool = True
     page_url: str | None = None
     unsubscribe_url: str | None = None
     preferences_url: str | None = None
@@ -66,8 +68,9 @@ class Values:
         return {**self._said, "crisis": self._in_lines, **self._of_patient(facts)}
 
     def of_body(self, facts: Facts) -> dict[str, Any]:
-        """For the body of an email, which is Markdown."""
-        return {**self._said, "crisis": self._in_bodies, **self._of_patient(facts)}
+        """For the body of an email, or of a page, which is Markdown."""
+        said = {**self._said, "by_email": facts.by_email, "crisis": self._in_bodies}
+        return {**said, **self._of_patient(facts)}
 
     @cached_property
     def _in_lines(self) -> SimpleNamespace:

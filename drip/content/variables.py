@@ -39,7 +39,7 @@ class Use(NamedTuple):
 def variables(field: str) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     """The names with parts and the names without any that a field may use."""
     crisis = frozenset({"email" if field in MARKDOWN_FIELDS else "sms"})
-    plain = _PLAIN | {"catch_up"} if field == "body" else _PLAIN
+    plain = _PLAIN | {"by_email", "catch_up"} if field == "body" else _PLAIN
     links = {"links": frozenset({"page"})} if field in _LINKED else {}
     return {**_OF_ALL, **links, "crisis": crisis}, plain
 

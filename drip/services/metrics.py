@@ -163,13 +163,15 @@ def tell_ticks(tell: Callable[[datetime], None]) -> None:
 
 
 def turn_on() -> "CollectorRegistry":
-    """Count from now on; gives what there is to show.
+    """Count from now on, if it did not before; gives what there is to show.
 
     Where `MULTIPROCESS` names a folder, that is the counts of all processes that share it.
     """
     from prometheus_client import CollectorRegistry, disable_created_metrics
 
     global _meters, _shown
+    if _shown is not None:
+        return _shown
     disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each
     shown = _shown = CollectorRegistry()
     if MULTIPROCESS not in os.environ:
@@ -186,7 +188,7 @@ def page() -> bytes:
     """What there is to show, as Prometheus reads it; counts from now on if it did not before."""
     from prometheus_client import generate_latest
 
-    return generate_latest(turn_on() if _shown is None else _shown)
+    return generate_latest(turn_on())
 
 
 def turn_off() -> None:

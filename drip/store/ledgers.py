@@ -24,6 +24,11 @@ _ON_SQLITE = (
     """\
 CREATE TRIGGER {table}_not_changed BEFORE UPDATE ON {table}
 BEGIN SELECT RAISE(ABORT, '{table} is only added to'); END""",
+    # REPLACE takes a row out without asking the trigger below.
+    """\
+CREATE TRIGGER {table}_not_replaced BEFORE INSERT ON {table}
+WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, '{table} is only added to'); END""",
     """\
 CREATE TRIGGER {table}_not_taken_out BEFORE DELETE ON {table}
 WHEN EXISTS (SELECT 1 FROM patients WHERE id = OLD.patient_id)

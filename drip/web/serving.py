@@ -14,6 +14,7 @@ from drip.app import App
 from drip.core.schedule import Channel
 from drip.errors import SettingsError
 from drip.providers.protocol import Provider
+from drip.services import metrics
 from drip.web.app import create_app
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ def serving(
     SettingsError where the port cannot be had. `providers` as for `create_app`.
     """
     listening = listen(host, port)
+    metrics.turn_on()
     config = uvicorn.Config(
         create_app(app, providers),
         access_log=False,

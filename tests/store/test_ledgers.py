@@ -46,6 +46,16 @@ def test_a_word_can_neither_be_changed_nor_taken_out(
         assert {row.by_whom for row in session.query(ledger)} == {"ana"}  # type: ignore[attr-defined]
 
 
+def test_a_word_is_not_replaced(written: Engine) -> None:
+    if written.dialect.name != "sqlite":
+        pytest.skip("only SQLite has REPLACE")
+    said = "SELECT id, clinic_id, patient_id, channel, false, at, how, wording_version, 'eve'"
+    with pytest.raises(StoreError), writing(written) as session:
+        session.execute(text(f"REPLACE INTO consents {said} FROM consents WHERE id = 1"))
+    with reading(written) as session:
+        assert {row.by_whom for row in session.query(Consent)} == {"ana"}
+
+
 def test_all_words_of_a_patient_go_with_the_whole_record(written: Engine) -> None:
     with writing(written) as session:
         session.execute(delete(Patient))

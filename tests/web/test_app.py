@@ -78,6 +78,8 @@ def test_drip_run_serves_too_where_there_is_a_public_address(
         fields = {"MessageSid": "SM1", "MessageStatus": "sent"}
         assert served.post(path, fields).status_code == 204
         assert served.post(path, fields, signature="").status_code == 403
+        # Nobody had asked for the counts before.
+        assert served.counts() == {"twilio_status not_ours": 1, "twilio_status unsigned": 1}
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(PATIENCE) == 0
     events = [entry["event"] for entry in entries(tmp_path)]

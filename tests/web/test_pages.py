@@ -52,6 +52,15 @@ def test_the_page_shows_the_words_of_the_email_where_the_step_has_one(house: Hou
     assert '<a class="call" href="tel:+12125550100">(212) 555-0100</a>' in page.text
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "calendar file"), ("es", "este correo")])
+def test_a_page_does_not_speak_of_the_email_that_it_is_not(
+    house: House, language: str, told: str
+) -> None:
+    page = house.get(house.enroll("welcome", language=language))
+    assert "ketamin" in page.text
+    assert told not in page.text.lower()
+
+
 def test_the_page_shows_the_text_where_the_step_has_no_email(house: House) -> None:
     page = house.get(house.enroll("day-of"))
     assert "River Clinic: see you Tuesday, December 15 at 9:00 AM." in page.text

@@ -244,6 +244,7 @@ def _facts(rows: _Rows, clinic: Clinic, now: datetime) -> Facts:
         skipped=rows.skipped,
         enrollment=str(enrollment.id),
         sequence=enrollment.sequence,
+        by_email=False,
     )
 
 

@@ -100,6 +100,10 @@ def _keep_ledgers() -> None:
             refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is only added to'); END"
             op.execute(f"CREATE TRIGGER {table}_not_changed BEFORE UPDATE ON {table}\n{refuse}")
             op.execute(
+                f"CREATE TRIGGER {table}_not_replaced BEFORE INSERT ON {table}\n"  # noqa: S608
+                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)\n{refuse}"
+            )
+            op.execute(
                 f"CREATE TRIGGER {table}_not_taken_out BEFORE DELETE ON {table}\n"  # noqa: S608
                 f"WHEN EXISTS (SELECT 1 FROM patients WHERE id = OLD.patient_id)\n{refuse}"
             )
