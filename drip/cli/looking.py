@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from drip.app import App
-from drip.cli.conversation import answer_lines, reply_lines, said_at
+from drip.cli.conversation import answer_lines, phone_shown, reply_lines, said_at
 from drip.cli.enrollment_option import RowId, enrollment_id, names_enrollment
 from drip.cli.printing import as_json, note, print_json, print_table, said, wrapped
 from drip.content.words import phone_said
@@ -148,8 +148,14 @@ def _timeline(dossier: Dossier) -> Iterator[str]:
     zone, conversation = dossier.zone, dossier.conversation
     wide = max((len(each.delivery.step) for each in dossier.deliveries), default=0)
     told = [(each.at, _delivery_lines(each, zone, wide)) for each in dossier.deliveries]
-    told += [(reply.received_at, reply_lines(reply, zone)) for reply in conversation.replies]
-    told += [(said_at(answer), answer_lines(answer, zone)) for answer in conversation.answers]
+    for reply in conversation.replies:
+        lines = reply_lines(reply, zone) + _elsewhere(dossier, "from", reply.address)
+        told.append((reply.received_at, lines))
+    for answer in conversation.answers:
+        lines = answer_lines(answer, zone)
+        if answer.channel is Channel.SMS:
+            lines += _elsewhere(dossier, "to", answer.address)
+        told.append((said_at(answer), lines))
     if not told:
         yield "No deliveries."
         return
@@ -157,6 +163,13 @@ def _timeline(dossier: Dossier) -> Iterator[str]:
     yield f"{what}, on the patient's clock ({zone}):"
     for _, lines in sorted(told, key=lambda each: each[0]):
         yield from lines
+
+
+def _elsewhere(dossier: Dossier, word: str, address: str) -> list[str]:
+    """A line that names a phone which is not the patient's present one."""
+    if address == dossier.patient.phone:
+        return []
+    return [click.style(f"{'':20}{word} {phone_shown(address)}", dim=True)]
 
 
 def _delivery_lines(sent: Sent, zone: ZoneInfo, wide: int) -> list[str]:

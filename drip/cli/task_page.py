@@ -51,14 +51,18 @@ def _state(file: TaskFile, zone: ZoneInfo, now: datetime) -> Rows:
 def _whom(file: TaskFile, zone: ZoneInfo) -> Rows:
     patient, enrollment = file.todo.patient, file.todo.enrollment
     others = [each for each in file.concerned if each.patient is not patient]
+    aside = [each for each in others if patient is not None and each.patient.phone != file.phone]
     if patient is not None:
         yield "Patient", patient.name
-    for other in others:
+    for other in (each for each in others if each not in aside):
         yield "Patient" if patient is None else "Same phone", _concerned_said(other)
     if patient is None and not others and file.phone is not None:
         yield "Patient", "nobody enrolled has this phone"
     if file.phone is not None:
-        yield "Phone", phone_shown(file.phone)
+        yield "Phone", _phone_said(file, file.phone)
+    for other in aside:
+        has_it = other.patient.phone == file.wrote_from
+        yield "Has it now" if has_it else "Had it too", _concerned_said(other)
     if file.no_texts is not None:
         yield "Texts", f"cannot be sent: {SAID[file.no_texts]}"
     if patient is not None and patient.email is not None:
@@ -66,6 +70,12 @@ def _whom(file: TaskFile, zone: ZoneInfo) -> Rows:
     if enrollment is not None:
         yield "Enrollment", str(enrollment.id)
         yield "Session", said(enrollment.session_at, zone)
+
+
+def _phone_said(file: TaskFile, phone: str) -> str:
+    if file.wrote_from is None:
+        return phone_shown(phone)
+    return f"wrote from {phone_shown(file.wrote_from)}, now has {phone_shown(phone)}"
 
 
 def _outcome(file: TaskFile, zone: ZoneInfo) -> Rows:
@@ -84,9 +94,11 @@ def _what_to_do(file: TaskFile) -> Iterator[str]:
         yield f"Take it, so that others know: `drip tasks ack {task.id} --by NAME`"
     if file.phone is not None and (file.is_crisis or file.no_texts is not None or whose is None):
         only = ": no text can be sent." if file.no_texts is not None else "."
-        yield f"Call {phone_shown(file.phone)}{only}"
+        first = f"{phone_shown(file.wrote_from)}, which wrote, or " if file.wrote_from else ""
+        yield f"Call {first}{phone_shown(file.phone)}{only}"
     if file.conversation.replies and file.no_texts is None and whose is not None:
-        yield f'Answer with a text: `drip reply {whose} "TEXT" --by NAME`'
+        to = f" to {phone_shown(file.phone)}" if file.wrote_from and file.phone else ""
+        yield f'Answer with a text{to}: `drip reply {whose} "TEXT" --by NAME`'
     if whose is not None:
         yield f"See all that was said and sent: `drip show {whose}`"
     for held in _held(file):

@@ -11,7 +11,7 @@ from drip.core.ages import age_said
 from drip.errors import InvalidInput
 from drip.intake.fields import one_line
 from drip.services.staff import tasks as staff_tasks
-from drip.services.staff.conversation import open_task_file, waiting_tasks
+from drip.services.staff.conversation import Waiting, open_task_file, waiting_tasks
 from drip.store.schema import Task
 
 _TASK = RowId("a task", "`drip tasks` shows them")
@@ -120,13 +120,21 @@ def _list(as_json: bool) -> None:
             str(each.todo.task.id),
             age_said(now - each.todo.task.opened_at),
             ", ".join(each.names),
-            "" if each.phone is None else phone_shown(each.phone),
+            _phones(each),
             _headline(each.todo.task),
         )
         for each in found
     ]
     print_table(("ID", "Age", "Patient", "Phone", "To do"), rows)
     note("`drip tasks show ID` shows all of one; `done ID --by NAME` when it is done.")
+
+
+def _phones(waiting: Waiting) -> str:
+    """The phone; where the replies came from another one, that, and which one it is now."""
+    phone = "" if waiting.phone is None else phone_shown(waiting.phone)
+    if waiting.wrote_from is None:
+        return phone
+    return f"{phone_shown(waiting.wrote_from)}, now {phone}"
 
 
 def _headline(task: Task) -> str:

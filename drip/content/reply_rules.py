@@ -40,6 +40,7 @@ class Topics(Strict):
     help: TopicLists
     confirm: TopicLists
     ride: TopicLists
+    no_ride: TopicLists
 
 
 class RulesFile(Strict):

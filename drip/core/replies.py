@@ -57,10 +57,13 @@ class Topic(StrEnum):
     HELP = "help"
     CONFIRM = "confirm"
     RIDE = "ride"
+    NO_RIDE = "no_ride"
 
     @property
     def reply_class(self) -> ReplyClass:
-        """The class of a reply about this: a wrong number is a stop."""
+        """The class of a reply about this: a wrong number is a stop, a lost ride for a person."""
+        if self is Topic.NO_RIDE:
+            return ReplyClass.OTHER
         return ReplyClass.STOP if self is Topic.WRONG_NUMBER else ReplyClass(self.value)
 
 
@@ -102,7 +105,8 @@ class Understood:
     `stop` says that the texts must end, also beside a crisis. `language` is that of the rule
     which decided; for `other` the one whose words it has most of, None where that is not clear.
     `matched` are the words that decided it, None for `other`. `wrong_number` goes with `stop`:
-    the phone is not the patient's.
+    the phone is not the patient's. `no_ride` says that nobody takes the patient home, or no more;
+    it goes with any class but `ride`.
     """
 
     reply_class: ReplyClass
@@ -110,6 +114,7 @@ class Understood:
     language: str | None = None
     matched: str | None = None
     wrong_number: bool = False
+    no_ride: bool = False
 
 
 class _Mark(NamedTuple):
@@ -153,8 +158,9 @@ class Replies:
         findings = [reader.read(words) for reader in self._readers]
         findings.sort(key=_known, reverse=True)
         counting = _counting(findings)
+        no_ride = counting.pop(Topic.NO_RIDE, None) is not None and Topic.RIDE not in counting
         if not counting:
-            return Understood(ReplyClass.OTHER, language=_likely(findings))
+            return Understood(ReplyClass.OTHER, language=_likely(findings), no_ride=no_ride)
         first = min(counting, key=_ORDER.__getitem__)
         reader, told = counting[first]
         return Understood(
@@ -163,6 +169,7 @@ class Replies:
             language=reader.language,
             matched=reader.said(words[floor(told.start) - 1 : ceil(told.end) - 1]),
             wrong_number=Topic.WRONG_NUMBER in counting,
+            no_ride=no_ride,
         )
 
 

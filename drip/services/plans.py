@@ -94,6 +94,12 @@ def call_says(calls: Iterable[Unsendable]) -> str:
     return f"Call the patient: {'; '.join(said)}"
 
 
+def steps_called(says: str) -> set[str]:
+    """The steps that `call_says` names."""
+    calls = says.removeprefix("Call the patient: ").split("; ")
+    return {step for call in calls for step in call.partition(" (")[0].split(", ")}
+
+
 def open_call_for(session: Session, delivery: Known, reason: Reason, now: datetime) -> None:
     """Open the task for an essential delivery that could not be sent after all (T12)."""
     tasks.open_task(

@@ -11,7 +11,7 @@ from drip.core.answers import ALERT
 from drip.core.delivery import Status
 from drip.core.schedule import Channel
 from drip.store.moves import DELIVERIES
-from drip.store.schema import Answer, Attempt, Patient, Receipt, Reply, Task
+from drip.store.schema import Answer, Attempt, Enrollment, Patient, Receipt, Reply, Task
 from drip.store.types import among
 
 _LOST = (Status.FAILED, Status.UNDELIVERED)
@@ -28,11 +28,22 @@ class NotArrived(NamedTuple):
     status: Status
 
 
-def replies_from(session: Session, clinic_id: int, address: str | None) -> list[Reply]:
-    """The replies that came from a phone (E.164), first to last."""
-    if address is None:
-        return []
-    query = select(Reply).where(Reply.clinic_id == clinic_id, Reply.address == address)
+def phones_texted(session: Session, patient_id: int) -> set[str]:
+    """The phones (E.164) to which messages of this patient's enrollments were handed."""
+    delivery = DELIVERIES.c
+    query = (
+        select(Attempt.address)
+        .join(DELIVERIES, delivery.id == Attempt.delivery_id)
+        .join(Enrollment, Enrollment.id == delivery.enrollment_id)
+        .where(Enrollment.patient_id == patient_id, delivery.channel == Channel.SMS)
+        .distinct()
+    )
+    return set(session.scalars(query))
+
+
+def replies_from(session: Session, clinic_id: int, addresses: Iterable[str]) -> list[Reply]:
+    """The replies that came from these phones (E.164), first to last."""
+    query = select(Reply).where(Reply.clinic_id == clinic_id, among(Reply.address, addresses))
     return list(session.scalars(query.order_by(Reply.received_at, Reply.id)))
 
 

@@ -15,6 +15,7 @@ from drip.store.inserting import insert_for
 from drip.store.schema import (
     Answer,
     AnswerStatus,
+    Attempt,
     Clinic,
     Delivery,
     Enrollment,
@@ -134,6 +135,25 @@ _THEIRS = (
     .where(among_those(Patient.clinic_id, "clinics"), Patient.phone == bindparam("phone"))
     .order_by(Patient.id)
 )
+
+
+def once_theirs(
+    session: Session, clinic_ids: Iterable[int], phone: str, since: datetime
+) -> list[Patient]:
+    """Who was texted at this number (E.164) since a moment (UTC) and has another or none now,
+    oldest first. It looks at all that these clinics sent since then: for rare questions.
+    """
+    texted = (
+        select(Delivery.patient_id)
+        .join(Attempt, Attempt.delivery_id == Delivery.id)
+        .where(
+            among(Attempt.clinic_id, clinic_ids),
+            Attempt.started_at >= since,
+            Attempt.address == phone,
+        )
+    )
+    query = select(Patient).where(Patient.id.in_(texted), Patient.phone.is_distinct_from(phone))
+    return list(session.scalars(query.order_by(Patient.id)))
 
 
 def last_messaged(session: Session, patient_ids: Iterable[int]) -> int | None:

@@ -303,3 +303,20 @@ def test_an_enrollment_that_is_not_clearly_named_is_an_error_of_one_line(drip: D
         assert (done.status, done.out) == (status, ""), args
         assert said in done.err, args
         assert len(done.err.splitlines()) == 1, args
+
+
+def test_what_was_said_from_a_phone_that_was_changed_is_shown_with_that_phone(drip: Drip) -> None:
+    drip.enroll()
+    drip.send_for(timedelta(minutes=10))
+    add_reply(drip, "can I eat?")
+    add_answer(drip, "Yes.", "staff")
+    assert "from (212)" not in drip("show", 1).out
+    path = drip.folder / "one.csv"
+    path.write_text(path.read_text().replace("555 0101", "555 0143"))
+    assert drip("import", "csv", path).status == 0
+    out = drip("show", 1).out
+    for said in ("Deliveries and replies", '"can I eat?"', "from (212) 555-0101", '"Yes."'):
+        assert said in out
+    assert "to (212) 555-0101" in out
+    (reply,) = drip("show", 1, "--json").json["replies"]
+    assert reply["address"] == "+12125550101"

@@ -303,3 +303,31 @@ def test_in_a_terminal_of_80_columns_nothing_is_cut_and_no_line_is_wider(drip: D
         assert max(map(len, lines)) <= 80
         assert "may come to harm" in " ".join(" ".join(lines).split())
     assert "and what about coffee?" in " ".join(" ".join(lines).split())
+
+
+def test_after_a_phone_is_changed_a_crisis_still_names_the_one_that_wrote(drip: Drip) -> None:
+    drip.enroll()
+    drip.send_for(timedelta(minutes=10))
+    app = App.from_environment()
+    text = InboundText("twilio", "SM1", ANA, "+12125550190", "I don't want to live")
+    hear(app.scope.engine, app.content, text, drip.now)
+    drip.close()
+    change_phone(drip)
+    out = drip("tasks", "show", 1).out
+    assert "Phone       wrote from (212) 555-0101, now has (212) 555-0143" in out
+    assert "Call (212) 555-0101, which wrote, or (212) 555-0143" in out
+    assert "(212) 555-0101, now (212) 555-0143" in drip("tasks").out
+    for shown in (drip("tasks", "show", 1, "--json").json, *drip("tasks", "--json").json):
+        assert (shown["phone"], shown["wrote_from"]) == ("+12125550143", ANA)
+    drip.enroll("email=ben@example.com", name="Ben Ode", ref="B2", days=12)
+    assert "Has it now  Ben Ode (enrollment 2)" in drip("tasks", "show", 1).out
+    for command in (("tasks",), ("tasks", "show", 1)):
+        _, lines = at_terminal(drip, *command)
+        assert max(map(len, lines)) <= 80
+
+
+def change_phone(drip: Drip) -> None:
+    """Import the last patient again with another phone."""
+    path = drip.folder / "one.csv"
+    path.write_text(path.read_text().replace("555 0101", "555 0143"))
+    assert drip("import", "csv", path).status == 0

@@ -49,6 +49,26 @@ def test_a_wrong_number_is_a_stop_that_says_so(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "no_ride"),
+    [
+        ("my ride cancelled", True),
+        ("my sister can't drive me anymore", True),
+        ("nobody can pick me up", True),
+        ("se canceló mi ride", True),
+        ("mi hermana ya no me puede llevar", True),
+        ("what if I don't have a ride?", False),
+        ("no ride needed", False),
+        ("¿qué pasa si no tengo quien me lleve?", False),
+        ("can my ride wait in the car", False),
+    ],
+)
+def test_a_ride_that_is_lost_is_for_a_person_and_says_so(text: str, *, no_ride: bool) -> None:
+    understood = REPLIES.understand(text)
+    assert (understood.reply_class, understood.matched) == (ReplyClass.OTHER, None)
+    assert understood.no_ride is no_ride
+
+
+@pytest.mark.parametrize(
     ("text", "language", "matched"),
     [
         ("Please STOP texting me!", "en", "stop"),

@@ -1,4 +1,4 @@
-"""What a patient says of the visit: that they come, and that somebody takes them home."""
+"""What a patient says of the visit: that they come, and whether somebody takes them home."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from drip.core.delivery import WAITING, Reason, Status
 from drip.core.schedule import RIDE, Schedule
-from drip.services.bookings.changing import File, open_file
+from drip.services.bookings.changing import File, open_file, plan_anew
 from drip.services.scope import Scope
 from drip.store import deliveries
 from drip.store.schema import Enrollment
@@ -56,8 +56,8 @@ def ride_arranged(
 ) -> Answered:
     """Note that somebody takes the patient home, and cancel what would only ask about it again.
 
-    Nothing plans that again for this visit. A visit that moves needs its ride anew: then the
-    answer is cleared, and all of the ride's steps are planned (T8).
+    Nothing plans that again for this visit, unless the ride is lost. A visit that moves needs its
+    ride anew: then the answer is cleared, and all of the ride's steps are planned (T8).
     The arguments and the answer are those of `confirm_visit`.
     """
     file = open_file(session, scope, enrollment_id)
@@ -70,6 +70,31 @@ def ride_arranged(
 
     said = file.enrollment.ride_arranged_at is not None
     return _answer(file, note, said, now, session_at, ("visit.ride_arranged", how, by))
+
+
+def ride_lost(
+    session: Session,
+    scope: Scope,
+    enrollment_id: int,
+    how: str,
+    by: str,
+    now: datetime,
+    *,
+    session_at: datetime | None = None,
+) -> Answered:
+    """Note that nobody takes the patient home after all; what asks for the ride is planned again.
+
+    `already` where no ride was noted: then nothing changes. The arguments and the answer are
+    those of `confirm_visit`.
+    """
+    file = open_file(session, scope, enrollment_id)
+
+    def note(enrollment: Enrollment) -> None:
+        enrollment.ride_arranged_at = None
+        plan_anew(session, scope, file, now.replace(microsecond=0))
+
+    said = file.enrollment.ride_arranged_at is None
+    return _answer(file, note, said, now, session_at, ("visit.ride_lost", how, by))
 
 
 def asks_for_ride(schedule: Schedule) -> bool:

@@ -8,6 +8,9 @@ grant that staff note.
 A phone that was not in service or not to be reached, and a mailbox that emails came back from, may
 work by now: they are tried again after a consent that staff note, and refused again if not. No
 consent mends a wrong number, a number that gets no texts, or an email that was marked as spam.
+
+Where messages go on, the tasks that their end had led to are done: the call about what was not
+sent, if it is sent now, and the check of an address that is tried again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,10 +19,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from drip.core.delivery import Reason
+from drip.core.delivery import WAITING, Reason
 from drip.core.email_events import EmailFate
 from drip.core.planner import Plan
 from drip.core.schedule import Channel
+from drip.services import plans
 from drip.services.bookings.changing import open_file, plan_anew
 from drip.services.consent.stopping import (
     CARRIERS_STOP,
@@ -31,14 +35,18 @@ from drip.services.consent.stopping import (
 )
 from drip.services.journeys import STOP, address_of, addresses_of, reach_of
 from drip.services.scope import Scope
-from drip.store import enrollments, patients, wordings
+from drip.store import deliveries, enrollments, patients, tasks, wordings
 from drip.store.engine import reading, writing
-from drip.store.schema import Consent, Patient, WordingChoice
+from drip.store.schema import Consent, Patient, Task, WordingChoice
+
+FIX_ADDRESS = "fix_address"
+"""The kind of the task to check an address; its key ends with the address that was refused."""
 
 KEYWORD = "keyword"
 """How a patient consents, or stops, who texts START or STOP."""
 
 _GOES_ON = ("active", "paused")
+_CALLED = {Channel.SMS: "Texts", Channel.EMAIL: "Emails"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,9 @@ def start_in(
         again = [who for who in people if since or not _gives(ledgers[who.id])]
     words = [consent_entry(who, channel, how, by, now, given=True) for who in again]
     patients.add_consents(session, words)
-    _plan_again(session, scope, people if since else again, now)
+    _plan_again(session, scope, people if since else again, channel, now)
+    if since is not None:
+        _address_works(session, scope, channel, address, now)
     return True
 
 
@@ -140,8 +150,9 @@ def grant(
                 patients.lift(session, scope.clinic_id, channel, address)
                 people = patients.by_address(session, scope.clinic_id, channel, address)
                 refused, because = because if is_tried_again else None, None
+                _address_works(session, scope, channel, address, now)
         is_of_use = address is not None and because is None
-        made = _plan_again(session, scope, people, now) if is_of_use else {}
+        made = _plan_again(session, scope, people, channel, now) if is_of_use else {}
         return Granted(channel, address, because, made, refused)
 
 
@@ -245,12 +256,46 @@ def _ended(ledger: Sequence[Consent], since: datetime) -> bool:
 
 
 def _plan_again(
-    session: Session, scope: Scope, people: Sequence[Patient], now: datetime
+    session: Session, scope: Scope, people: Sequence[Patient], channel: Channel, now: datetime
 ) -> dict[int, Plan]:
-    """Plan what these patients still have to come from now on, as after a pause."""
+    """Plan what these patients still have to come from now on, as after a pause.
+
+    The calls that the end of this channel asked for are done where it can be used again.
+    """
     made, now = {}, now.replace(microsecond=0)
     for id_ in enrollments.ids_of(session, (who.id for who in people)):
         file = open_file(session, scope, id_)
         if file.enrollment.status in _GOES_ON:
             made[id_] = plan_anew(session, scope, file, now)
+            if file.journey.reach[channel] is None:
+                _no_call(session, scope, id_, channel, now)
     return made
+
+
+def _no_call(
+    session: Session, scope: Scope, enrollment_id: int, channel: Channel, now: datetime
+) -> None:
+    """End the calls about what waited when a channel ended, and waits again."""
+    rows = deliveries.of_enrollment(session, enrollment_id)
+    waiting = {row.step for row in rows if row.status in WAITING}
+    for task in tasks.open_of(session, enrollment_id):
+        if task.kind != plans.CALL:
+            continue
+        has_stopped = task.key.startswith(f"stopped:{enrollment_id}:{channel}:")
+        is_call = task.key.startswith(f"call:{enrollment_id}:")
+        if has_stopped or (is_call and plans.steps_called(task.says) <= waiting):
+            _finish(session, scope, task, channel, now)
+
+
+def _address_works(
+    session: Session, scope: Scope, channel: Channel, address: str, now: datetime
+) -> None:
+    """End the tasks to check an address that a provider refused."""
+    for task in tasks.list_open(session, scope.clinic_id):
+        if task.kind == FIX_ADDRESS and task.key.endswith(f":{address}"):
+            _finish(session, scope, task, channel, now)
+
+
+def _finish(session: Session, scope: Scope, task: Task, channel: Channel, now: datetime) -> None:
+    since = f"{now.astimezone(scope.clinic.zone):%Y-%m-%d %H:%M}"
+    tasks.finish(session, task.id, "drip", f"{_CALLED[channel]} go on since {since}.", now)

@@ -31,6 +31,9 @@ from drip.store.schema import Enrollment
 REPLY = "reply"
 """The kind of the task that somebody must read a reply."""
 
+NO_RIDE = "no_ride"
+"""The kind of the task that a patient has nobody to take them home."""
+
 _PATIENT = "patient"
 _CANCEL = "cancel"
 """What the carriers' words for a stop begin with that many send to cancel their visit."""
@@ -155,9 +158,20 @@ def _which_visit(session: Session, heard: Heard, visits: list[Enrollment]) -> No
 def read_by_person(session: Session, heard: Heard) -> None:
     """Have a person read it: all that is no keyword, and wishes that only a person can grant."""
     kind, urge = REPLY, "Read the reply of"
+    if heard.understood.no_ride:
+        _withdraw_ride(session, heard)
     if heard.whose.people and heard.asks in _URGES:
         kind, urge = heard.asks.value, _URGES[heard.asks]
+    elif heard.whose.people and heard.understood.no_ride:
+        kind, urge = NO_RIDE, "The ride home is lost: call"
     urgent = kind != REPLY and is_near(heard)
     says = f"{urge} {who_said(heard)}"
     task_id = hand_to_person(session, heard, kind, says, urgent=urgent)
     say_received(session, heard, task_id)
+
+
+def _withdraw_ride(session: Session, heard: Heard) -> None:
+    """Take back the ride, if one was noted, of the visit to come, if there is exactly one."""
+    visits = heard.whose.next_visits(heard.now)
+    if len(visits) == 1:
+        visiting.ride_lost(session, heard.scope, visits[0].id, "text", _PATIENT, heard.now)

@@ -73,7 +73,7 @@ def hear(engine: Engine, content: ContentDir, text: InboundText, now: datetime) 
     stops = understood.stop or text.opted == "STOP"
     asks = _asks(text, understood, stops=stops)
     with writing(engine) as session:
-        whose = whose_is(session, engine, content, text)
+        whose = whose_is(session, engine, content, text, now)
         reply_id = replies.keep(
             session,
             clinic_id=whose.scope.clinic_id,

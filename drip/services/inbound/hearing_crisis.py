@@ -8,8 +8,9 @@ from drip.core.answers import CRISIS, CRISIS_STOP, IN_CRISIS, STAFF
 from drip.core.replies import ReplyClass
 from drip.services import plans
 from drip.services.answers import crisis
+from drip.services.bookings import changing
 from drip.services.inbound.effects import end_texts
-from drip.services.inbound.said import Heard, said_since, say, task_key
+from drip.services.inbound.said import Heard, said_since, say, task_key, was_whose
 from drip.store import answers, replies, tasks
 
 _AGAIN = timedelta(minutes=30)
@@ -38,12 +39,31 @@ def hear_crisis(session: Session, heard: Heard, case: int | None) -> None:
             answered=said is not None or (heard.can_be_answered and not owed),
             now=heard.now,
         )
+        _add_former(session, heard, case)
     assert case is not None, "there is one, or it was opened now"
     if said is not None and (answer := answers.get(session, said)) is not None:
         answer.task_id = case
     if heard.stop:
         _stop(session, heard, case)
     replies.join_task(session, heard.reply_id, case)
+
+
+def _add_former(session: Session, heard: Heard, case: int) -> None:
+    """Have the case be about who had the number until it was changed, too: they may well write."""
+    whose = was_whose(heard)
+    if not whose:
+        return
+    for each in sorted(heard.whose.formerly_active, key=lambda each: each.id):
+        changing.pause_education(session, heard.scope, each.id, heard.now)
+    task = tasks.lock(session, case)
+    assert task is not None, "tasks are not deleted"
+    says = f"The number {whose}."
+    if says not in task.says:
+        task.says = f"{task.says} {says}"
+    if task.patient_id is None:
+        first = min(heard.whose.formerly_active or heard.whose.former, key=lambda each: each.id)
+        task.patient_id, task.enrollment_id = first.patient_id, first.id
+    session.flush()
 
 
 def _stop(session: Session, heard: Heard, case: int) -> None:

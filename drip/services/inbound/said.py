@@ -163,9 +163,21 @@ def who_said(heard: Heard) -> str:
     if count == 1:
         return "the patient"
     if count == 0:
-        return "a number that no patient has"
+        return f"a number that {was_whose(heard) or 'no patient has'}"
     ids = ", ".join(str(each.id) for each in heard.whose.active or heard.whose.booked)
     return f"one of {count} patients with the same phone (enrollments {ids})"
+
+
+def was_whose(heard: Heard) -> str:
+    """Whose a number was that nobody has now, after "a number that"; "" where it is not known."""
+    former = heard.whose.former
+    if not former:
+        return ""
+    count = len({each.patient_id for each in former})
+    whose = "a patient" if count == 1 else f"{count} patients"
+    shown = [str(each.id) for each in heard.whose.formerly_active or former]
+    which = f"enrollment{'' if len(shown) == 1 else 's'} {', '.join(shown)}"
+    return f"was that of {whose} ({which}) until it was changed"
 
 
 def is_near(heard: Heard) -> bool:

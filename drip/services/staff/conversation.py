@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from drip.core.delivery import Reason
 from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel
+from drip.services.inbound.whose import LOOKED_BACK
 from drip.services.journeys import addresses_of, reach_of
 from drip.services.scope import Scope
 from drip.services.staff.tasks import ToDo, open_tasks, show_task
 from drip.store import conversations, enrollments, patients
 from drip.store.engine import reading
+from drip.store.replies import once_theirs
 from drip.store.schema import Answer, Enrollment, Patient, Reply, Task
+from drip.store.tasks import CRISIS
 
 _LIVE = ("active", "paused")
 
@@ -37,15 +40,23 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An open task in a list; `phone` (E.164) and `names` of whoever it is about, if known."""
+    """An open task in a list; `phone` (E.164) and `names` of whoever it is about, if known.
+
+    `wrote_from` is the phone that its replies came from, where that is another one.
+    """
 
     todo: ToDo
     phone: str | None
     names: tuple[str, ...]
+    wrote_from: str | None = None
 
     def as_json(self, zone: ZoneInfo) -> dict[str, Any]:
         """The task as `drip tasks --json` prints it; moments on the clock of `zone`."""
-        return {**self.todo.as_json(zone), "phone": self.phone}
+        return {
+            **self.todo.as_json(zone),
+            "phone": self.phone,
+            "wrote_from": self.wrote_from,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,10 @@ class Concerned:
 class TaskFile:
     """A task with all that somebody needs who takes it.
 
-    `phone` (E.164) is the patient's, or where the replies came from. `concerned` are the patient
-    and whoever else has this phone. `no_texts` is why none of them can be texted, None where one
-    can, or where nobody is known.
+    `phone` (E.164) is the patient's, or where the replies came from; `wrote_from` is where they
+    came from, if that is another one. `concerned` are the patient and whoever else has one of
+    these phones; in a crisis also who had the latter, where nobody has. `no_texts` is why none who
+    has `phone` can be texted, None where one can, or where nobody is known.
     """
 
     todo: ToDo
@@ -70,6 +82,7 @@ class TaskFile:
     no_texts: Reason | None
     concerned: tuple[Concerned, ...]
     conversation: Conversation
+    wrote_from: str | None = None
 
     @property
     def is_crisis(self) -> bool:
@@ -81,6 +94,7 @@ class TaskFile:
         return {
             **self.todo.as_json(zone),
             "phone": self.phone,
+            "wrote_from": self.wrote_from,
             "no_texts": self.no_texts,
             "patients": [
                 {
@@ -95,10 +109,14 @@ class TaskFile:
 
 
 def conversation_with(session: Session, patient: Patient) -> Conversation:
-    """All that was said to and fro with whoever has this patient's phone or mailbox."""
-    addresses = [address for _, address in addresses_of([patient])]
+    """All that was said to and fro with whoever has this patient's phone or mailbox.
+
+    A phone is the patient's where it is the present one, or where it was texted before.
+    """
+    addresses = {address for _, address in addresses_of([patient])}
+    addresses |= conversations.phones_texted(session, patient.id)
     return Conversation(
-        tuple(conversations.replies_from(session, patient.clinic_id, patient.phone)),
+        tuple(conversations.replies_from(session, patient.clinic_id, addresses)),
         tuple(conversations.answers_to(session, patient.clinic_id, addresses)),
     )
 
@@ -130,16 +148,21 @@ def open_task_file(scope: Scope, task_id: int) -> TaskFile:
         ids = [reply.id for reply in replies]
         answers = conversations.answers_of_task(session, scope.clinic_id, task_id, ids)
         phone = todo.patient.phone if todo.patient is not None else None
-        if phone is None and replies:
-            phone = replies[-1].address
-        concerned = _concerned(session, scope, todo, phone)
-        blocked = [why_no_texts(session, each.patient) for each in concerned]
+        wrote_from = replies[-1] if replies else None
+        if phone is None and wrote_from is not None:
+            phone = wrote_from.address
+        people = _who_have(session, scope, todo, phone)
+        blocked = [why_no_texts(session, each) for each in people]
+        if wrote_from is not None and wrote_from.address != phone:
+            people += _who_had(session, scope, todo, wrote_from, people)
+        concerned = tuple(Concerned(who, _going_on(session, who)) for who in people)
         return TaskFile(
             todo,
             phone,
             blocked[0] if blocked and all(blocked) else None,
             concerned,
             Conversation(tuple(replies), tuple(answers)),
+            _other(wrote_from.address if wrote_from is not None else None, phone),
         )
 
 
@@ -153,21 +176,37 @@ def why_no_texts(session: Session, patient: Patient) -> Reason | None:
 
 def _waiting(session: Session, scope: Scope, todo: ToDo, wrote_from: str | None) -> Waiting:
     if todo.patient is not None:
-        return Waiting(todo, todo.patient.phone or wrote_from, (todo.patient.name,))
+        phone = todo.patient.phone or wrote_from
+        return Waiting(todo, phone, (todo.patient.name,), _other(wrote_from, phone))
     if wrote_from is None:
         return Waiting(todo, None, ())
     people = patients.by_phone(session, scope.clinic_id, wrote_from)
     return Waiting(todo, wrote_from, tuple(who.name for who in people))
 
 
-def _concerned(
-    session: Session, scope: Scope, todo: ToDo, phone: str | None
-) -> tuple[Concerned, ...]:
+def _other(wrote_from: str | None, phone: str | None) -> str | None:
+    return None if wrote_from == phone else wrote_from
+
+
+def _who_have(session: Session, scope: Scope, todo: ToDo, phone: str | None) -> list[Patient]:
+    """The patient of a task, and whoever has the phone."""
     people = {} if todo.patient is None else {todo.patient.id: todo.patient}
     if phone is not None:
         found = patients.by_phone(session, scope.clinic_id, phone)
         people = {who.id: who for who in found} | people
-    return tuple(Concerned(who, _going_on(session, who)) for who in people.values())
+    return list(people.values())
+
+
+def _who_had(
+    session: Session, scope: Scope, todo: ToDo, reply: Reply, known: list[Patient]
+) -> list[Patient]:
+    """Who else has the phone of a reply now; else, in a crisis, who else had it then."""
+    found = patients.by_phone(session, scope.clinic_id, reply.address)
+    if not found and todo.task.kind == CRISIS:
+        since = reply.received_at - LOOKED_BACK
+        found = once_theirs(session, [scope.clinic_id], reply.address, since)
+    ids = {each.id for each in known}
+    return [each for each in found if each.id not in ids]
 
 
 def _going_on(session: Session, patient: Patient) -> tuple[Enrollment, ...]:
@@ -178,6 +217,7 @@ def _going_on(session: Session, patient: Patient) -> tuple[Enrollment, ...]:
 def _reply_json(reply: Reply, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "id": reply.id,
+        "address": reply.address,
         "received_at": reply.received_at.astimezone(zone),
         "body": reply.body,
         "media": reply.media,
@@ -193,6 +233,7 @@ def _answer_json(answer: Answer, zone: ZoneInfo) -> dict[str, Any]:
         "id": answer.id,
         "kind": answer.kind,
         "channel": answer.channel,
+        "address": answer.address,
         "by": answer.by_whom,
         "body": answer.body,
         "status": answer.status,

@@ -69,7 +69,8 @@ class Dossier:
 
     `zone` is the patient's clock. `reach` says for every channel why it cannot be used, None
     where it can; `consents` has the latest word on each channel. `conversation` is with whoever
-    has the patient's phone or mailbox: who shares a phone is shown the same one.
+    has the patient's phone or mailbox, and from phones that were texted before: who shares a phone
+    is shown the same one.
     """
 
     enrollment: Enrollment

@@ -19,7 +19,7 @@ from drip.services.bookings.changing import (
     reschedule,
     resume,
 )
-from drip.services.bookings.visiting import Answered, confirm_visit, ride_arranged
+from drip.services.bookings.visiting import Answered, confirm_visit, ride_arranged, ride_lost
 from drip.services.consent.consenting import grant, revoke, start_in
 from drip.services.consent.stopping import stop_address
 from drip.services.receipts.receiving import receive
@@ -40,8 +40,8 @@ TWO_RIDES = """\
 
 
 def say(desk: Desk, what: str, now: object = NOW, **also: object) -> Answered:
-    """Say one of the two things as the patient of the first enrollment."""
-    note = {"confirm": confirm_visit, "ride": ride_arranged}[what]
+    """Say one of the three things as the patient of the first enrollment."""
+    note = {"confirm": confirm_visit, "ride": ride_arranged, "no ride": ride_lost}[what]
     with writing(desk.engine) as session:
         return note(session, desk.scope, 1, "text", "patient", now, **also)  # type: ignore[arg-type]
 
@@ -179,6 +179,29 @@ def test_a_visit_that_moves_needs_its_ride_anew(two_rides: Desk) -> None:
     reschedule(two_rides.scope, 1, at("2026-12-18 11:00"), NOW + HOUR)
     assert two_rides.enrollment(1).ride_arranged_at is None
     assert set(rides(two_rides).values()) == {"scheduled"}
+
+
+def test_a_ride_that_is_lost_is_asked_for_again(two_rides: Desk) -> None:
+    assert say(two_rides, "no ride", NOW + HOUR) == "noted"
+    assert two_rides.enrollment(1).ride_arranged_at is None
+    assert set(rides(two_rides).values()) == {"scheduled"}
+    assert say(two_rides, "ride", NOW + 2 * HOUR) == "noted"
+    assert rides(two_rides) == ANSWERED
+
+
+def test_a_ride_that_was_never_noted_cannot_be_lost(desk: Desk) -> None:
+    desk.enroll()
+    before = desk.enrollment(1).revision
+    assert say(desk, "no ride") == "already"
+    assert desk.enrollment(1).revision == before
+
+
+def test_a_ride_is_lost_for_the_session_that_it_is_about(two_rides: Desk) -> None:
+    assert say(two_rides, "no ride", session_at=SESSION + DAY) == "moved"
+    assert say(two_rides, "no ride", SESSION) == "past"
+    cancel(two_rides.scope, 1, NOW)
+    assert say(two_rides, "no ride") == "cancelled"
+    assert two_rides.enrollment(1).ride_arranged_at == NOW
 
 
 @pytest.mark.parametrize("answers", [True, False])

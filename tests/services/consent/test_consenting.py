@@ -15,7 +15,7 @@ from drip.services.consent.consenting import Granted, grant, revoke, show, start
 from drip.services.consent.stopping import WRONG_NUMBER, Stopped, stop_in
 from drip.services.journeys import STOP
 from drip.services.receipts.bounces import take_in
-from drip.store import patients, suppressions
+from drip.store import patients, suppressions, tasks
 from drip.store.engine import reading, writing
 from drip.store.schema import (
     Address,
@@ -505,3 +505,87 @@ def _delete_everybody(desk: Desk) -> None:
         for table in (Task, Attempt, Delivery, Enrollment, Patient, Address):
             session.execute(delete(table))
         assert session.scalars(select(Address)).all() == []
+
+
+# --- Tasks --------------------------------------------------------------------------------------
+
+
+def _done(desk: Desk) -> list[tuple[str, str | None, str | None]]:
+    """The kind, who has done it and the note of each task that is done."""
+    with reading(desk.engine) as session:
+        found = session.scalars(select(Task).where(Task.status == "done")).all()
+    return [(task.kind, task.done_by, task.note) for task in found]
+
+
+GO_ON = "Texts go on since 2026-12-02 10:00."
+
+
+@pytest.mark.parametrize("consent", ["sms,email", "sms"])
+def test_nobody_calls_who_gets_texts_again_after_a_grant(desk: Desk, consent: str) -> None:
+    id_ = desk.enroll(consent=consent).enrollment_id
+    revoke(desk.scope, id_, SMS, "verbal", "Ana", NOW)
+    (task,) = desk.tasks("call_patient")
+    assert "welcome" in task.says
+    _grant(desk, id_, "verbal", LATER)
+    assert desk.stands(id_)["day-of/sms"] == "scheduled"
+    assert desk.tasks() == []
+    assert _done(desk) == [("call_patient", "drip", GO_ON)]
+
+
+def test_nobody_calls_who_gets_texts_again_after_a_start(desk: Desk) -> None:
+    desk.enroll()
+    _stop(desk, NOW)
+    assert len(desk.tasks("call_patient")) == 1
+    _start(desk, LATER)
+    assert desk.tasks() == []
+    assert _done(desk) == [("call_patient", "drip", GO_ON)]
+
+
+def test_a_call_stays_where_a_grant_does_not_bring_the_messages_back(desk: Desk) -> None:
+    id_ = desk.enroll().enrollment_id
+    _stop(desk, NOW)
+    before = [task.id for task in desk.tasks()]
+    assert before
+    _grant(desk, id_, "verbal", LATER)  # the carrier blocks until START
+    _grant(desk, id_, "verbal", LATER, EMAIL)
+    assert [task.id for task in desk.tasks()] == before
+
+
+def test_a_call_about_what_is_too_late_by_now_stays(desk: Desk) -> None:
+    id_ = desk.enroll(email="", consent="sms").enrollment_id
+    revoke(desk.scope, id_, SMS, "verbal", "Ana", NOW)
+    _grant(desk, id_, "verbal", at("2026-12-15 08:00"))
+    assert any("day-before" in task.says for task in desk.tasks("call_patient"))
+
+
+@pytest.mark.parametrize("kind", ["crisis", "reply", "call_patient"])
+def test_texts_that_go_on_end_no_other_task(desk: Desk, kind: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    with writing(desk.engine) as session:
+        tasks.open_task(
+            session,
+            desk.scope.clinic_id,
+            key=f"{kind}:reply:1",
+            kind=kind,
+            says="Call the patient: day-of",
+            enrollment_id=id_,
+            now=NOW,
+        )
+    _stop(desk, NOW)
+    _start(desk, LATER)
+    assert [task.kind for task in desk.tasks()] == [kind]
+
+
+@pytest.mark.parametrize("because", ["30005", "30006", "21614"])
+def test_an_address_is_checked_no_more_once_it_is_tried_again(desk: Desk, because: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    desk.enroll(2)
+    is_refused = Rejected(because, suppress=True, address_is_bad=True)
+    desk.sms.answer = lambda _, __: is_refused
+    desk.run_until(NOW)
+    assert len(desk.tasks("fix_address")) == 2
+    assert _blocked(desk) == because
+    _grant(desk, id_, "verbal", LATER)
+    left = [task.enrollment_id for task in desk.tasks("fix_address")]
+    assert len(left) == (2 if because == "21614" else 1)
+    assert (id_ in left) is (because == "21614")

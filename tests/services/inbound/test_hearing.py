@@ -244,6 +244,45 @@ def test_a_ride_is_noted_and_thanked_for(desk: Desk, ear: Ear) -> None:
     assert "Tuesday, December 15" in ear.last()
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["my ride cancelled", "No ride", "ya no tengo quien me lleve", "my driver can't make it"],
+)
+def test_a_ride_that_is_lost_is_not_noted_any_more(desk: Desk, ear: Ear, body: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    ear.hears("RIDE")
+    ear.hears(body, now=NOW + HOUR)
+    assert desk.enrollment(id_).ride_arranged_at is None
+    ear.hears("RIDE", now=NOW + 2 * HOUR)
+    assert desk.enrollment(id_).ride_arranged_at == NOW + 2 * HOUR
+
+
+@pytest.mark.parametrize("body", ["what if my ride cancels?", "do I need a ride?", "can I eat?"])
+def test_a_question_about_the_ride_leaves_it_noted(desk: Desk, ear: Ear, body: str) -> None:
+    id_ = desk.enroll().enrollment_id
+    ear.hears("RIDE")
+    ear.hears(body, now=NOW + HOUR)
+    assert desk.enrollment(id_).ride_arranged_at == NOW
+    assert [task.kind for task in desk.tasks()] == ["reply"]
+
+
+@pytest.mark.parametrize("first", ["RIDE", "C"], ids=["noted before", "never noted"])
+@pytest.mark.parametrize(
+    ("now", "urgent"), [(NOW + HOUR, False), (BEFORE_VISIT, True)], ids=["weeks ahead", "near"]
+)
+def test_staff_call_who_has_lost_the_ride_at_once_when_the_visit_is_near(
+    desk: Desk, ear: Ear, first: str, now: datetime, *, urgent: bool
+) -> None:
+    id_ = desk.enroll().enrollment_id
+    ear.hears(first)
+    reply = ear.hears("my ride cancelled", now=now)
+    assert reply.reply_class is ReplyClass.OTHER
+    (task,) = desk.tasks()
+    assert (task.kind, task.urgent, task.enrollment_id) == ("no_ride", urgent, id_)
+    assert task.says == "The ride home is lost: call the patient"
+    assert reply.task_id == task.id
+
+
 def test_what_was_confirmed_is_not_confirmed_for_another_date(desk: Desk, ear: Ear) -> None:
     id_ = desk.enroll().enrollment_id
     ear.hears("C")
@@ -306,6 +345,16 @@ def test_a_person_finds_out_which_of_two_visits_is_meant(desk: Desk, ear: Ear) -
     assert task.patient_id is None
     assert "Ann" not in task.says
     assert ear.said() == ["received"]
+
+
+def test_nobodys_ride_is_lost_while_it_is_not_clear_whose(desk: Desk, ear: Ear) -> None:
+    ann = desk.enroll(1, name="Ann Lee", email="ann@example.com").enrollment_id
+    ear.hears("RIDE")
+    bob = desk.enroll(1, name="Bob Lee", email="bob@example.com").enrollment_id
+    ear.hears("my ride cancelled", now=NOW + HOUR)
+    assert desk.enrollment(ann).ride_arranged_at == NOW
+    (task,) = desk.tasks("no_ride")
+    assert f"enrollments {ann}, {bob}" in task.says
 
 
 def test_who_comes_for_a_second_course_is_one_patient(desk: Desk, ear: Ear) -> None:
@@ -557,3 +606,22 @@ def test_rules_that_a_clinic_broke_lose_no_cry_for_help(
     assert ear.hears("I want to die").reply_class == ReplyClass.CRISIS
     assert ear.hears("stop").stop
     assert len(desk.tasks("crisis")) == 1
+
+
+@pytest.mark.parametrize("body", ["C", "RIDE", "can I eat?", "STOP", "STOP I have moved"])
+def test_what_a_number_says_that_was_changed_does_nothing_for_who_had_it(
+    desk: Desk, ear: Ear, body: str
+) -> None:
+    id_ = desk.enroll(ref="A1").enrollment_id
+    desk.send_all(NOW)
+    desk.enroll(1, NOW + MINUTE, ref="A1", phone="+1 212 555 0143")
+    before = desk.stands(id_)
+    ear.hears(body, now=NOW + HOUR)
+    enrollment = desk.enrollment(id_)
+    assert (enrollment.confirmed_at, enrollment.ride_arranged_at) == (None, None)
+    assert desk.stands(id_) == before
+    said = [task.says for task in desk.tasks("reply")]
+    if "STOP" not in body:
+        was = "a number that was that of a patient (enrollment 1) until it was changed"
+        assert said == [f"Read the reply of {was}"]
+        assert (desk.tasks("reply")[0].patient_id, ear.answers()) == (None, [])

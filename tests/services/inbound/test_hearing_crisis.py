@@ -12,6 +12,8 @@ from drip.core.replies import ReplyClass
 from drip.core.schedule import Channel
 from drip.services.answers import answering
 from drip.services.consent.stopping import stop_address
+from drip.services.inbound.whose import LOOKED_BACK
+from drip.services.staff.conversation import open_task_file
 from drip.services.staff.tasks import ack_task, note_task
 from drip.store import clinics
 from drip.store.engine import reading, writing
@@ -272,3 +274,59 @@ def test_what_is_handed_over_at_night_after_all_of_this_was_heard(
     for outgoing, words in zip(sent, begin, strict=True):
         assert isinstance(outgoing.content, SmsContent)
         assert words in outgoing.content.body
+
+
+# --- From a number that was changed -------------------------------------------------------------
+
+
+def _changed(desk: Desk, *numbers: int) -> list[int]:
+    """Patients who were texted at the first phone, and gave others since; gives enrollments."""
+    ids = [desk.enroll(n, ref=f"A{n}", phone=PHONE).enrollment_id for n in numbers]
+    desk.send_all(NOW)
+    for n in numbers:
+        desk.enroll(n, NOW + MINUTE, ref=f"A{n}", phone=f"+1 212 555 {140 + n:04}")
+    return ids
+
+
+def test_a_crisis_from_a_number_that_was_changed_is_also_about_who_had_it(
+    desk: Desk, ear: Ear
+) -> None:
+    (id_,) = _changed(desk, 1)
+    ear.hears(CRISIS, now=NOW + HOUR)
+    task = _case(desk)
+    assert (task.patient_id, task.enrollment_id) == (desk.patient(id_).id, id_)
+    says = "The number was that of a patient (enrollment 1) until it was changed."
+    assert task.says.endswith(says)
+    assert desk.enrollment(id_).education_paused_at == NOW + HOUR
+    assert ear.said() == ["crisis"]
+    ear.hears(CRISIS, now=NOW + 2 * HOUR)
+    assert _case(desk).says.count(says) == 1
+
+
+def test_a_crisis_from_a_number_that_two_had_holds_the_education_of_both(
+    desk: Desk, ear: Ear
+) -> None:
+    ids = _changed(desk, 1, 2)
+    ear.hears(CRISIS, now=NOW + HOUR)
+    assert "2 patients (enrollments 1, 2) until it was changed" in _case(desk).says
+    assert [desk.enrollment(id_).education_paused_at for id_ in ids] == [NOW + HOUR] * 2
+    file = open_task_file(desk.scope, _case(desk).id)
+    assert [each.patient.id for each in file.concerned] == [1, 2]
+    assert (file.wrote_from, file.phone) == (PHONE, "+12125550141")
+
+
+def test_a_crisis_from_a_number_that_somebody_else_has_now_is_theirs_alone(
+    desk: Desk, ear: Ear
+) -> None:
+    (id_,) = _changed(desk, 1)
+    other = desk.enroll(5, NOW + MINUTE, phone=PHONE).enrollment_id
+    ear.hears(CRISIS, now=NOW + HOUR)
+    assert _case(desk).enrollment_id == other
+    assert desk.enrollment(id_).education_paused_at is None
+
+
+def test_after_ninety_days_a_number_is_nobodys(desk: Desk, ear: Ear) -> None:
+    (id_,) = _changed(desk, 1)
+    ear.hears(CRISIS, now=NOW + LOOKED_BACK + HOUR)
+    assert _case(desk).patient_id is None
+    assert desk.enrollment(id_).education_paused_at is None

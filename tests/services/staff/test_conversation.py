@@ -169,3 +169,17 @@ def test_receipts_are_shown_with_the_delivery_in_the_order_in_which_they_came(de
     shown = {each.delivery.id: each.receipts for each in show_enrollment(desk.scope, 1).deliveries}
     assert [receipt.status for receipt in shown[row.id]] == ["delivered", "sent"]
     assert sum(map(len, shown.values())) == 2
+
+
+def test_a_thread_keeps_what_was_said_from_a_phone_that_was_changed(desk: Desk) -> None:
+    desk.enroll(ref="A1")
+    desk.enroll(3)
+    desk.send_all(NOW)
+    write(desk, "can I eat?", NOW + MINUTE)
+    answer(desk, "Yes.", NOW + 2 * MINUTE)
+    desk.enroll(1, NOW + 3 * MINUTE, ref="A1", phone="+1 212 555 0143")
+    write(desk, "and drink?", NOW + 4 * MINUTE, "+12125550143")
+    shown = show_enrollment(desk.scope, 1)
+    assert [each.body for each in shown.conversation.replies] == ["can I eat?", "and drink?"]
+    assert "Yes." in bodies(shown)
+    assert bodies(show_enrollment(desk.scope, 2)) == []
