@@ -102,6 +102,7 @@ class Reason(StrEnum):
     NO_SHOW = "no_show"
     ALREADY_TOLD = "already_told"
     ANSWERED = "answered"
+    NEEDLESS = "needless"
     UNTIL_PASSED = "until_passed"
     BROKEN = "broken"
     RETRYING = "retrying"
@@ -132,6 +133,7 @@ SAID: dict[Reason, str] = {
     Reason.NO_SHOW: "the patient did not come",
     Reason.ALREADY_TOLD: "the patient knows this already",
     Reason.ANSWERED: "the patient answered already",
+    Reason.NEEDLESS: "it is said in another way again",
     Reason.UNTIL_PASSED: "could not be sent in time",
     Reason.BROKEN: "the message could not be made",
     Reason.RETRYING: "the provider was busy; it is tried again",

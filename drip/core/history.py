@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drip.core.delivery import HANDED_OVER, REACHED, WAITING, Reason, Status
-from drip.core.schedule import CANCELLED, Channel, OnReschedule, Step, Weight
+from drip.core.schedule import CANCELLED, NOTICES, Channel, OnReschedule, Step, Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,15 @@ class History:
         """The rows that wait under an older revision."""
         return (r for r in self._rows() if r.waiting and r.revision != self._revision)
 
-    def why_dropped(self) -> Reason:
-        """Why a waiting row is not planned again."""
-        return Reason.ALREADY_TOLD if self.knows_session() else Reason.SESSION_MOVED
+    def why_dropped(self, row: Existing) -> Reason:
+        """Why a waiting row is not planned again.
+
+        A step about the present session stood in for another channel, which can be used again.
+        """
+        if self.knows_session():
+            return Reason.ALREADY_TOLD
+        moved = row.session_at != self._session_at or row.step in NOTICES
+        return Reason.SESSION_MOVED if moved else Reason.NEEDLESS
 
     def _stands(self, sent: Sequence[Existing], occurrence: int) -> bool:
         """Whether what was sent last is about the present session, and was not contradicted."""

@@ -286,7 +286,7 @@ def _difference(
     add, change = add_or_change(rows, history)
     changed = {id_ for id_, _ in change}
     cancel = tuple(
-        (old.id, Reason.ANSWERED if old.step in answered else history.why_dropped())
+        (old.id, Reason.ANSWERED if old.step in answered else history.why_dropped(old))
         for old in history.loose()
         if old.id not in changed
     )

@@ -331,6 +331,14 @@ def test_a_call_names_the_message() -> None:
     assert [call.message for call in enrollment.new_calls] == ["arrange-a-ride"]
 
 
+def test_the_email_that_stood_in_for_a_text_is_not_said_to_have_moved_with_the_visit() -> None:
+    enrollment = a_month_ahead()
+    enrollment.stop("sms", "2026-11-10 12:00")
+    enrollment.journey = journey("2026-11-10 13:00", A, revision=2)
+    enrollment.plan("2026-11-10 13:00")
+    assert enrollment.why("day-of") == ["scheduled", "cancelled needless"]
+
+
 def test_a_stop_taken_back_and_repeated_finds_the_row_that_is_there() -> None:
     enrollment = a_month_ahead()
     enrollment.stop("sms", "2026-12-08 12:00")

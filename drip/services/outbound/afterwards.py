@@ -25,6 +25,7 @@ _NO_CALL = frozenset(
         Reason.NO_SHOW,
         Reason.ALREADY_TOLD,
         Reason.ANSWERED,
+        Reason.NEEDLESS,
         Reason.COVERED,
     }
 )
